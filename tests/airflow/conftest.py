@@ -1,0 +1,65 @@
+"""A real Airflow for each test process: a home of its own and, for the tests that ask, a migrated database.
+
+Airflow reads its configuration when it is first imported, so the environment is set while pytest collects,
+before any test module beside this file is imported.
+"""
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from airflow.models.dagrun import DagRun
+    from airflow.sdk import DAG
+
+if "airflow" in sys.modules:
+    raise RuntimeError(
+        "airflow was imported before tests/airflow/conftest.py could give it a home of its own: "
+        "tests outside this folder must not import it"
+    )
+
+_home = tempfile.TemporaryDirectory(prefix="mixpeek-airflow-home-")
+_dags_folder = Path(_home.name, "dags")
+_dags_folder.mkdir()
+
+# What the developer's shell points Airflow at, perhaps a real database, is not for tests.
+for _name in [name for name in os.environ if name.startswith(("AIRFLOW_", "_AIRFLOW_"))]:
+    del os.environ[_name]
+os.environ |= {
+    "AIRFLOW_HOME": _home.name,
+    "AIRFLOW__CORE__DAGS_FOLDER": str(_dags_folder),
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+}
+
+
+@pytest.fixture(scope="session")
+def airflow_db() -> None:
+    """Migrate this process' own SQLite database, without which ``dag.test()`` fails."""
+    from airflow.utils.db import initdb
+
+    initdb()
+
+
+@pytest.fixture
+def run_dag(airflow_db: None) -> "Callable[..., DagRun]":
+    """Return a function that runs a DAG, wherever it was defined, through ``dag.test()``.
+
+    ``dag.test()`` by itself finds only DAGs whose file lies in the DAGs folder.
+    """
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+
+    def run(dag: "DAG", **arguments: Any) -> "DagRun":
+        DagBundlesManager().sync_bundles_to_db()
+        bag = DagBag(dag_folder=_dags_folder, collect_dags=False, bundle_name="dags-folder")
+        bag.bag_dag(dag)
+        sync_bag_to_db(bag, "dags-folder", bundle_version=None)
+        return dag.test(**arguments)
+
+    return run
