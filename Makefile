@@ -1,0 +1,58 @@
+# Everything here needs make and Python 3.11 or newer, and makes the rest itself in .venv.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+CONSTRAINTS := constraints/airflow-3.3.2.txt
+
+# Without compiled modules each start of Airflow takes seconds longer; foreign modules have no place in .venv.
+unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: test lint format demo airflow constraints clean
+
+test: lint
+	$(BIN)/pytest -n auto
+
+lint: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+demo: $(STAMP)
+	$(BIN)/python scripts/demo.py
+
+# exec: Ctrl-C and SIGTERM reach the script itself, which stops what it started.
+airflow: $(STAMP)
+	exec $(BIN)/python scripts/airflow_standalone.py
+
+# Writes the newest versions that fit together, for every Python that we support.
+constraints: $(BIN)/python
+	$(BIN)/python -m pip install --quiet uv
+	echo apache-airflow==3.3.2 | $(BIN)/uv pip compile pyproject.toml - --all-extras --universal --upgrade \
+		--python-version 3.11 --no-header --no-annotate --quiet --output-file $(CONSTRAINTS)
+
+clean:
+	rm -rf $(VENV) .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The constraints hold for the build of a package too; newer versions of pip read them from the second variable.
+$(STAMP): $(BIN)/python pyproject.toml $(CONSTRAINTS)
+	PIP_CONSTRAINT=$(CONSTRAINTS) PIP_BUILD_CONSTRAINT=$(CONSTRAINTS) \
+		$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+$(BIN)/python:
+	@for python in python3.13 python3.12 python3.11 python3; do \
+		if $$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			echo "$$python -m venv $(VENV)"; \
+			exec $$python -m venv $(VENV); \
+		fi; \
+	done; \
+	echo 'No Python 3.11 or newer with its venv module found. Install one (on Debian: python3-venv), then run make again.' >&2; \
+	exit 1

@@ -1,0 +1,235 @@
+"""Run Airflow with this provider, its example DAGs and a local Mixpeek emulator, until Ctrl-C or SIGTERM.
+
+Airflow's home is a temporary folder, the emulator keeps its state in memory: each start begins from nothing,
+and nothing stays behind.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil  # type: ignore[import-untyped]
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+LOOPBACK = "127.0.0.1"
+START_SECONDS = 180.0
+STOP_SECONDS = 20.0
+
+# A proxy that the shell names is not for this machine's own ports.
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class NotRunningError(Exception):
+    """A process ended that should run, or did not answer in time."""
+
+
+def main() -> int:
+    """Start everything, print where it is, wait for a signal, stop everything; return the exit code."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop.set())
+    with tempfile.TemporaryDirectory(prefix="mixpeek-airflow-") as home:
+        try:
+            serve(Path(home), stop)
+        except NotRunningError as error:
+            for log in sorted(Path(home).glob("*.log")):
+                print(
+                    f"--- {log.name} ends so:", *log.read_text().splitlines()[-40:], sep="\n", file=sys.stderr
+                )
+            print(error, file=sys.stderr)
+            return 1
+    return 0
+
+
+def serve(home: Path, stop: threading.Event) -> None:
+    """Run the emulator and Airflow until ``stop`` is set.
+
+    :raises NotRunningError: one of them ended by itself or did not come up
+    """
+    emulator_port, airflow_port = free_port(8700), free_port(8080)
+    emulator_url, airflow_url = f"http://{LOOPBACK}:{emulator_port}", f"http://{LOOPBACK}:{airflow_port}"
+    emulator_command = [
+        sys.executable,
+        "-m",
+        "airflow_provider.mixpeek.emulator",
+        "--port",
+        str(emulator_port),
+    ]
+    airflow_command = [str(Path(sys.executable).with_name("airflow")), "standalone"]
+    environment = airflow_environment(home, airflow_url=airflow_url, emulator_url=emulator_url)
+
+    print("Starting; this takes some 20 seconds...", flush=True)
+    with (
+        running(emulator_command, environment=os.environ, log=home / "emulator.log") as emulator,
+        running(airflow_command, environment=environment, log=home / "airflow.log") as airflow,
+    ):
+        processes = {"The emulator": emulator, "Airflow": airflow}
+        if until(lambda: emulator_answers(emulator_url) and airflow_is_healthy(airflow_url), processes, stop):
+            print(
+                f"Airflow: {airflow_url} (no login needed)",
+                f"Mixpeek emulator: {emulator_url} (connection mixpeek_default)",
+                f"Logs: {home}",
+                "Ctrl-C stops both.",
+                sep="\n",
+                flush=True,
+            )
+            until(lambda: False, processes, stop, seconds=float("inf"))
+        print("Stopping...", flush=True)
+
+
+def airflow_environment(home: Path, *, airflow_url: str, emulator_url: str) -> dict[str, str]:
+    """Return the environment of an Airflow that knows nothing of any other Airflow on this machine."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
+    return inherited | {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW_CONN_MIXPEEK_DEFAULT": json.dumps(
+            {"conn_type": "mixpeek", "host": emulator_url, "password": "sk_local_emulator"}
+        ),
+        "AIRFLOW__API__BASE_URL": airflow_url,
+        "AIRFLOW__API__HOST": LOOPBACK,
+        "AIRFLOW__API__PORT": airflow_url.rpartition(":")[2],
+        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(REPOSITORY / "example_dags"),
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{airflow_url}/execution/",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "NO_PROXY": ",".join(filter(None, [os.environ.get("NO_PROXY"), LOOPBACK])),
+        # `airflow standalone` looks for `airflow` on the path.
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+    }
+
+
+@contextmanager
+def running(
+    command: Sequence[str], *, environment: Mapping[str, str], log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command in a session of its own; at the end leave no process of that session behind."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603 - the commands are this module's own
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        stop_session(process)
+
+
+def stop_session(process: subprocess.Popen[bytes]) -> None:
+    """Ask a session's leader to stop, and kill what is left of the session after :data:`STOP_SECONDS`.
+
+    Airflow puts each task into a process group of its own, but they all stay in the leader's session.
+    """
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)  # the one that `airflow standalone` passes on to its parts
+    deadline = time.monotonic() + STOP_SECONDS
+    while (process.poll() is None or session_members(process.pid)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    # Killing one member can let another start a third: until none is seen.
+    while members := session_members(process.pid):
+        for pid in members:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.poll()
+        time.sleep(0.1)
+
+
+def session_members(session: int) -> list[int]:
+    """Return the ids of the live processes of a session."""
+    members = []
+    for candidate in psutil.process_iter(["status"]):
+        with suppress(ProcessLookupError, PermissionError):
+            if os.getsid(candidate.pid) == session and candidate.info["status"] != psutil.STATUS_ZOMBIE:
+                members.append(candidate.pid)
+    return members
+
+
+def until(
+    condition: Callable[[], bool],
+    processes: Mapping[str, subprocess.Popen[bytes]],
+    stop: threading.Event,
+    *,
+    seconds: float = START_SECONDS,
+) -> bool:
+    """Wait for a condition while all processes run.
+
+    :return: whether it was met; False when ``stop`` was set first
+    :raises NotRunningError: a process ended, or the seconds ran out
+    """
+    deadline = time.monotonic() + seconds
+    while not stop.is_set():
+        for name, process in processes.items():
+            if process.poll() is not None:
+                raise NotRunningError(
+                    f"{name} ended by itself with exit code {process.returncode}; the logs are above."
+                )
+        if condition():
+            return True
+        if time.monotonic() > deadline:
+            raise NotRunningError(f"Not ready after {seconds:.0f} s; the logs are above.")
+        stop.wait(0.5)
+    return False
+
+
+def emulator_answers(url: str) -> bool:
+    """Say whether the emulator serves requests."""
+    return get_json(f"{url}/_emulator/state") is not None
+
+
+def airflow_is_healthy(url: str) -> bool:
+    """Say whether all parts of Airflow report that they are well."""
+    health = get_json(f"{url}/api/v2/monitor/health")
+    parts = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+    return health is not None and all((health.get(part) or {}).get("status") == "healthy" for part in parts)
+
+
+def get_json(url: str) -> dict[str, Any] | None:
+    """Return the JSON object at a URL; None while nobody answers there."""
+    try:
+        with _opener.open(url, timeout=5) as answer:
+            found = json.load(answer)
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def free_port(wanted: int = 0) -> int:
+    """Return the wanted port when it is free, else any that is."""
+    for port in (wanted, 0):
+        with socket.socket() as candidate, suppress(OSError):
+            candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            candidate.bind((LOOPBACK, port))
+            return int(candidate.getsockname()[1])
+    raise NotRunningError("This machine has no free port left.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
