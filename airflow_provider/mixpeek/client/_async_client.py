@@ -1,0 +1,264 @@
+"""
+The asynchronous client: the face of the flows for an event loop.
+
+Its methods take what those of :class:`MixpeekClient` take, raise what they raise, and are described there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from airflow_provider.mixpeek.client import _flows as flows
+from airflow_provider.mixpeek.client._current import CurrentApi
+from airflow_provider.mixpeek.client._flow import Flow, Page, Session, call
+from airflow_provider.mixpeek.client._gate import Gate
+from airflow_provider.mixpeek.client._looks import WaitFor, look
+from airflow_provider.mixpeek.client._requests import NewBlob, NewObject
+from airflow_provider.mixpeek.client._settings import Settings
+from airflow_provider.mixpeek.client._transport import AsyncTransport, adrive
+from airflow_provider.mixpeek.waiting import FailedLook, Gone, Seen
+
+if TYPE_CHECKING:
+    from airflow_provider.mixpeek.client._models import (
+        Batch,
+        Bucket,
+        CreatedObjects,
+        DeletedBucket,
+        Me,
+        MixpeekObject,
+        Task,
+    )
+
+T = TypeVar("T")
+
+
+class _Resource:
+    def __init__(self, client: AsyncMixpeekClient) -> None:
+        self._client = client
+        self._session = client.session
+
+    async def _run(self, flow: Flow[T]) -> T:
+        return await self._client.run(flow)
+
+    async def _items(self, fetch: Callable[[str | None], Flow[Page[T]]]) -> AsyncIterator[T]:
+        cursor: str | None = None
+        while True:
+            page = await self._run(fetch(cursor))
+            for item in page.results:
+                yield item
+            cursor = flows.following(page, cursor)
+            if cursor is None:
+                return
+
+
+class Buckets(_Resource):
+    """Buckets of the client's namespace."""
+
+    async def create(
+        self,
+        name: str,
+        *,
+        schema: Mapping[str, Any],
+        if_exists: flows.IfExists = "fail",
+        description: str | None = None,
+        unique_key: Sequence[str] | Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        declare_metadata: bool = True,
+    ) -> Bucket:
+        """Create a bucket."""
+        return await self._run(
+            flows.create_bucket(
+                self._session,
+                name,
+                schema=schema,
+                if_exists=if_exists,
+                description=description,
+                unique_key=unique_key,
+                metadata=metadata,
+                declare_metadata=declare_metadata,
+            )
+        )
+
+    async def get(self, bucket_id: str) -> Bucket:
+        """Get a bucket by its id."""
+        return await self._run(call(self._session, self._session.api.get_bucket(bucket_id)))
+
+    async def find(self, bucket: str) -> Bucket:
+        """Get a bucket by its id or by its name."""
+        return await self._run(flows.find_bucket(self._session, bucket))
+
+    def list(self, *, search: str | None = None) -> AsyncIterator[Bucket]:
+        """Iterate over the buckets, page by page; ``search`` is the vendor's text search."""
+        return self._items(lambda cursor: flows.bucket_page(self._session, search=search, cursor=cursor))
+
+    async def delete(self, bucket_id: str) -> DeletedBucket:
+        """Delete a bucket and its objects; the server works on it in the task that the answer names."""
+        return await self._run(call(self._session, self._session.api.delete_bucket(bucket_id)))
+
+
+class Objects(_Resource):
+    """Objects of a bucket. Buckets are named by their ids here."""
+
+    async def create(
+        self,
+        bucket_id: str,
+        *,
+        blobs: Sequence[NewBlob | Mapping[str, Any]] = (),
+        fields: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        key_prefix: str | None = None,
+        idempotency_key: str | None = None,
+        skip_duplicates: bool = False,
+    ) -> MixpeekObject:
+        """Store one object. Without an ``idempotency_key`` an unclear answer is not tried again."""
+        new = flows.new_object(
+            blobs=blobs,
+            fields=fields,
+            metadata=metadata,
+            key_prefix=key_prefix,
+            idempotency_key=idempotency_key,
+            skip_duplicates=skip_duplicates,
+        )
+        return await self._run(flows.create_object(self._session, bucket_id, new))
+
+    async def create_many(
+        self, bucket_id: str, objects: Sequence[NewObject | Mapping[str, Any]]
+    ) -> CreatedObjects:
+        """Store up to 100 objects with one request."""
+        return await self._run(flows.create_objects(self._session, bucket_id, objects))
+
+    async def create_encoded(
+        self, bucket_id: str, bodies: Sequence[bytes], *, repeatable: bool
+    ) -> CreatedObjects:
+        """Store up to 100 objects whose bodies are JSON bytes already, as the generation wants them."""
+        return await self._run(
+            flows.create_encoded_objects(self._session, bucket_id, bodies, repeatable=repeatable)
+        )
+
+    async def get(self, bucket_id: str, object_id: str) -> MixpeekObject:
+        """Get an object by its id."""
+        return await self._run(call(self._session, self._session.api.get_object(bucket_id, object_id)))
+
+    def list(
+        self, bucket_id: str, *, filters: Mapping[str, Any] | None = None
+    ) -> AsyncIterator[MixpeekObject]:
+        """Iterate over a bucket's objects, oldest first; ``filters`` is the vendor's (AND, OR, NOT)."""
+        return self._items(
+            lambda cursor: flows.object_page(self._session, bucket_id, filters=filters, cursor=cursor)
+        )
+
+
+class Batches(_Resource):
+    """Batches of a bucket: objects are processed when a batch with them is submitted."""
+
+    async def create(
+        self,
+        bucket_id: str,
+        object_ids: Sequence[str],
+        *,
+        name: str | None = None,
+        dedup_strategy: str | None = None,
+    ) -> Batch:
+        """Create a DRAFT batch; nothing happens before it is submitted."""
+        return await self._run(
+            flows.create_batch(self._session, bucket_id, object_ids, name=name, dedup_strategy=dedup_strategy)
+        )
+
+    async def submit(self, bucket_id: str, batch_id: str, *, force: bool = False) -> Task:
+        """Submit a DRAFT batch, once: after an unclear answer the batch itself is asked what became of it."""
+        return await self._run(flows.submit_batch(self._session, bucket_id, batch_id, force=force))
+
+    async def get(self, bucket_id: str, batch_id: str) -> Batch:
+        """Get a batch by its id."""
+        return await self._run(call(self._session, self._session.api.get_batch(bucket_id, batch_id)))
+
+
+class Tasks(_Resource):
+    """Asynchronous jobs. The server forgets them after about a day (API 0.82)."""
+
+    async def get(self, task_id: str) -> Task:
+        """Get a task by its id."""
+        return await self._run(call(self._session, self._session.api.get_task(task_id)))
+
+
+class AsyncMixpeekClient:
+    """A client of one server, key and namespace, for threads."""
+
+    def __init__(
+        self,
+        api_key: str | None,
+        *,
+        namespace: str | None = None,
+        base_url: str | None = None,
+        generation: str | None = None,
+        timeout: float | None = None,
+        requests_per_second: float | None = None,
+        allow_insecure_http: bool = False,
+        ca_bundle: str | None = None,
+        proxy: str | None = None,
+    ) -> None:
+        self._open(
+            Settings.of(
+                api_key=api_key,
+                namespace=namespace,
+                base_url=base_url,
+                generation=generation,
+                timeout=timeout,
+                requests_per_second=requests_per_second,
+                allow_insecure_http=allow_insecure_http,
+                ca_bundle=ca_bundle,
+                proxy=proxy,
+            )
+        )
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """A client of settings that are checked already."""
+        client = cls.__new__(cls)
+        client._open(settings)  # noqa: SLF001 - its own class
+        return client
+
+    @classmethod
+    def from_env(cls, **overrides: Any) -> Self:
+        """A client of ``MIXPEEK_API_KEY``, ``MIXPEEK_NAMESPACE``, ``MIXPEEK_BASE_URL``; arguments win."""
+        return cls.from_settings(Settings.from_env(**overrides))
+
+    def _open(self, settings: Settings) -> None:
+        gate = Gate(requests_per_second=settings.requests_per_second)
+        self.session = Session(settings, CurrentApi(), gate)
+        self._transport = AsyncTransport(settings)
+        self.buckets = Buckets(self)
+        self.objects = Objects(self)
+        self.batches = Batches(self)
+        self.tasks = Tasks(self)
+
+    async def run(self, flow: Flow[T]) -> T:
+        """Do what a flow of this client's session says."""
+        return await adrive(flow, self._transport.send)
+
+    async def whoami(self) -> Me:
+        """Who the key belongs to, and what it may do."""
+        return await self.run(call(self.session, self.session.api.whoami()))
+
+    async def health(self) -> dict[str, Any]:
+        """What the server says of its health."""
+        return await self.run(call(self.session, self.session.api.health()))
+
+    async def look(self, wait: WaitFor) -> Seen | Gone | FailedLook:
+        """Look once at what somebody waits for."""
+        return await self.run(look(self.session, wait))
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._transport.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        settings = self.session.settings
+        return f"{type(self).__name__}(base_url={settings.base_url!r}, namespace={settings.namespace!r})"

@@ -1,0 +1,240 @@
+"""
+How one call goes, without doing any I/O.
+
+A flow is a generator that yields :class:`Send` and :class:`Sleep` and is given answers: pacing, retrying and
+parsing stand here once, and the two drivers of ``_transport`` do what a flow says, in threads or in asyncio.
+Calls that take several requests are flows that ``yield from`` others.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+
+from airflow_provider.mixpeek.client._answers import refusal
+from airflow_provider.mixpeek.client._errors import (
+    MixpeekConnectionError,
+    MixpeekError,
+    MixpeekNamespaceError,
+    MixpeekRateLimitError,
+    MixpeekStatusError,
+)
+
+if TYPE_CHECKING:
+    from airflow_provider.mixpeek.client._current import CurrentApi
+    from airflow_provider.mixpeek.client._gate import Category, Gate
+    from airflow_provider.mixpeek.client._settings import Settings
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+log = logging.getLogger("airflow_provider.mixpeek.client")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """
+    What to send.
+
+    :param method: HTTP method.
+    :param path: Path below the base URL, its segments quoted.
+    :param query: Query parameters in order.
+    :param body: JSON as bytes; None for no body.
+    """
+
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+    body: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """
+    What came back.
+
+    :param headers: Names in lower case.
+    :param content: The decoded body.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
+class Send(NamedTuple):
+    """A flow's wish: send this, and give me the answer or throw its connection error in."""
+
+    request: Request
+
+
+class Sleep(NamedTuple):
+    """A flow's wish: wait so many seconds."""
+
+    seconds: float
+
+
+Flow = Generator[Send | Sleep, Answer | None, R]
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """
+    One call of one endpoint.
+
+    :param request: What to send.
+    :param category: The vendor's rate limit category.
+    :param parse: Answer to result; raises MixpeekAnswerError.
+    :param repeatable: Sending it twice does no more than sending it once.
+    :param accepts: Refusing statuses whose body is a result all the same.
+    """
+
+    request: Request
+    category: Category
+    parse: Callable[[Answer], T]
+    repeatable: bool
+    accepts: Callable[[Answer], bool] = field(default=lambda answer: 200 <= answer.status < 300)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRules:
+    """
+    How long to try.
+
+    :param budget: Seconds from the first failure of a call until it is given up (the vendor's SDK 1.3.783 has
+        180: long enough for a writer that starts).
+    :param longest: Seconds of one wait at most.
+    :param first: Seconds of the first backoff, before the jitter.
+    """
+
+    budget: float = 180.0
+    longest: float = 30.0
+    first: float = 0.5
+
+
+#: For callers whose own loop is the retry, such as a wait: one failed look is told at once.
+NO_RETRY = RetryRules(budget=0.0)
+
+#: Statuses after which the same request may succeed (429 aside, which never stored anything).
+_PASSING = frozenset({500, 502, 503, 504})
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """
+    What all calls of one client share.
+
+    :param clock: Monotonic seconds.
+    :param wall: Unix seconds.
+    :param jitter: Random number from 0 to 1.
+    """
+
+    settings: Settings
+    api: CurrentApi
+    gate: Gate
+    retry: RetryRules = RetryRules()
+    clock: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+    jitter: Callable[[], float] = random.random
+
+    def impatient(self) -> Session:
+        """The same session for callers whose own loop is the retry."""
+        return replace(self, retry=NO_RETRY)
+
+
+def call(session: Session, this: Call[T]) -> Flow[T]:
+    """
+    Send one call, paced by the gate and tried again where that is safe.
+
+    :raises MixpeekError: the last failure, when trying again is unsafe, useless or over the budget.
+    """
+    in_doubt = False
+    failures = 0
+    give_up_at = 0.0
+    try:
+        while True:
+            yield from _pass_gate(session, this.category)
+            try:
+                answer = yield Send(this.request)
+                assert answer is not None, "a driver answers every Send"  # noqa: S101
+                return _result(session, this, answer)
+            except (MixpeekConnectionError, MixpeekStatusError) as error:
+                failure = error
+            now = session.clock()
+            in_doubt |= failure.may_be_stored
+            failures += 1
+            if failures == 1:
+                give_up_at = now + session.retry.budget
+            wait = _wait_before_retry(session, this, failure, failures)
+            if wait is None or now + wait > give_up_at:
+                raise failure
+            log.warning("%s Trying again in %.1f s (try %d).", failure, wait, failures + 1)
+            if isinstance(failure, MixpeekRateLimitError):
+                # The limit is everybody's: the gate makes all senders of the category wait, this one too.
+                session.gate.close(this.category, now + wait)
+            else:
+                yield Sleep(wait)
+    except MixpeekError as error:
+        # What ends the call may be harmless, and an earlier try of it may have been carried out.
+        error.may_be_stored |= in_doubt
+        raise
+
+
+def _pass_gate(session: Session, category: Category) -> Flow[None]:
+    while (wait := session.gate.reserve(category, session.clock())) > 0:
+        yield Sleep(wait)
+
+
+def _result(session: Session, this: Call[T], answer: Answer) -> T:
+    request = this.request
+    session.gate.learn(this.category, answer.headers, now=session.clock(), wall=session.wall())
+    if "x-namespace-unresolved" in answer.headers:
+        raise MixpeekNamespaceError(
+            f"the server does not know the namespace {session.settings.namespace!r}",
+            hint="Correct the connection's namespace, or create it; an empty list from here means nothing.",
+            method=request.method,
+            path=request.path,
+        )
+    if not this.accepts(answer):
+        raise refusal(
+            session.settings,
+            request,
+            answer,
+            stored_nothing=session.api.stored_nothing(answer.status),
+            wall=session.wall(),
+        )
+    return this.parse(answer)
+
+
+def _wait_before_retry(
+    session: Session, this: Call[Any], failure: MixpeekError, failures: int
+) -> float | None:
+    """Seconds to wait, or None where trying again is unsafe or useless."""
+    if isinstance(failure, MixpeekStatusError):
+        passing = failure.status == 429 or failure.status in _PASSING
+        if not passing or not failure.retryable:
+            return None
+    if failure.may_be_stored and not this.repeatable:
+        return None
+    rules = session.retry
+    if failure.retry_after is not None:
+        # Asking again within a longer wait than the budget would only be refused again.
+        return min(failure.retry_after, rules.longest) if failure.retry_after <= rules.budget else None
+    return session.jitter() * min(rules.longest, rules.first * 2.0 ** min(failures - 1, 30))
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """
+    One page of a list.
+
+    :param results: Its items in the server's order.
+    :param next_cursor: Cursor of the next page; None after the last.
+    """
+
+    results: list[T]
+    next_cursor: str | None
