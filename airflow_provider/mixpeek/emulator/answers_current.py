@@ -1,0 +1,218 @@
+"""The answers of API 0.82: what is stored, in the vendor's shape."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .objects import Created
+    from .state import Batch, Bucket, Namespace, StoredObject, Task
+
+_LIFECYCLE = {
+    "DRAFT": "accepted",
+    "PENDING": "queued",
+    "QUEUED": "queued",
+    "IN_PROGRESS": "extracting",
+    "COMPLETED": "indexed",
+    "COMPLETED_WITH_ERRORS": "indexed",
+    "FAILED": "failed",
+    "CANCELED": "canceled",
+}
+
+
+def timestamp(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def namespace_answer(namespace: Namespace) -> dict[str, Any]:
+    buckets = namespace.buckets.values()
+    return {
+        "object": "namespace",
+        "namespace_id": namespace.namespace_id,
+        "namespace_name": namespace.name,
+        "namespace_type": "standard",
+        "scope": "org",
+        "feature_extractors": [],
+        "document_count": sum(each.processed for bucket in buckets for each in bucket.objects.values()),
+        "bucket_count": len(buckets),
+        "collection_count": 0,
+        "object_count": sum(len(bucket.objects) for bucket in buckets),
+        "namespace_ready": True,
+        "created_at": timestamp(namespace.created),
+        "updated_at": timestamp(namespace.created),
+    }
+
+
+def bucket_answer(bucket: Bucket, now: float) -> dict[str, Any]:
+    objects = bucket.objects.values()
+    definition = bucket.definition
+    words = [batch.status(now) for batch in bucket.batches.values()]
+    touched = timestamp(bucket.last_upload) if bucket.last_upload is not None else None
+    return {
+        "bucket_id": bucket.bucket_id,
+        "bucket_name": bucket.name,
+        "description": definition.get("description"),
+        "bucket_schema": definition["bucket_schema"],
+        "unique_key": definition.get("unique_key"),
+        "metadata": definition.get("metadata", {}),
+        "storage_class": definition.get("storage_class"),
+        "destination": definition.get("destination"),
+        "ingest_filter": definition.get("ingest_filter"),
+        "source_adapter": definition.get("source_adapter"),
+        "object_count": len(objects),
+        "failed_object_count": sum(each.status == "FAILED" for each in objects),
+        "total_size_bytes": bucket.size_bytes,
+        "created_at": timestamp(bucket.created),
+        "updated_at": timestamp(bucket.created),
+        "last_upload_at": touched,
+        "status": "ACTIVE" if bucket.deletion is None else "IN_PROGRESS",
+        "is_locked": False,
+        "batch_stats": {
+            "total": len(words),
+            "active": sum(word in ("PENDING", "QUEUED", "IN_PROGRESS") for word in words),
+            "completed": sum(word in ("COMPLETED", "COMPLETED_WITH_ERRORS") for word in words),
+            "failed": words.count("FAILED"),
+        },
+    }
+
+
+def object_answer(stored: StoredObject, bucket_id: str) -> dict[str, Any]:
+    created = timestamp(stored.created)
+    return {
+        **stored.fields,
+        "object_id": stored.object_id,
+        "bucket_id": bucket_id,
+        "key_prefix": stored.key_prefix,
+        "blobs": stored.blobs,
+        "source_details": [],
+        "edges": stored.edges,
+        "status": stored.status,
+        "error": stored.error,
+        "created_at": created,
+        "updated_at": created if stored.updated == stored.created else timestamp(stored.updated),
+        "document_count": None,
+        "consistency": None,
+    }
+
+
+def created_answer(created: Created, bucket_id: str) -> dict[str, Any]:
+    """A single create: it does not say whether the object is new."""
+    answer = object_answer(created.stored, bucket_id)
+    answer["consistency"] = {
+        "retriever_visible": "after_processing",
+        "write_token_available": False,
+        "poll": {
+            "endpoint": f"/v1/buckets/{bucket_id}/objects/{created.stored.object_id}",
+            "field": "document_count",
+            "ready_when": "> 0",
+        },
+        "next_actions": [],
+    }
+    return answer | _warnings(created)
+
+
+def row_answer(created: Created, bucket_id: str, index: int) -> dict[str, Any]:
+    """A row of ``succeeded`` in the answer of ``objects/batch``."""
+    answer = object_answer(created.stored, bucket_id)
+    answer["object_index"] = index
+    answer["replayed"] = created.replayed_by is not None
+    answer["replayed_by"] = created.replayed_by
+    return answer | _warnings(created) if created.undeclared else answer
+
+
+def _warnings(created: Created) -> dict[str, Any]:
+    return {
+        "warnings": [
+            {
+                "resource": "field",
+                "id": name,
+                "reason": "undeclared",
+                "next_step": f"Declare '{name}' in bucket_schema.properties",
+            }
+            for name in created.undeclared
+        ]
+    }
+
+
+def task_answer(task: Task, now: float) -> dict[str, Any]:
+    data = task.additional_data
+    return {
+        "task_id": task.task_id,
+        "task_type": task.task_type,
+        "status": task.status(now),
+        "inputs": [],
+        "outputs": [],
+        "additional_data": data if task.error is None else data | {"error": task.error},
+        "error": task.error,
+    }
+
+
+def batch_answer(batch: Batch, now: float) -> dict[str, Any]:
+    status = batch.status(now)
+    task, definition = batch.task, batch.definition
+    ended = task is not None and task.final is not None
+    error = task.error if task else None
+    failed = [
+        each | {"error_type": "permanent", "timestamp": timestamp(batch.updated)} for each in batch.failed
+    ]
+    return {
+        "batch_id": batch.batch_id,
+        "bucket_id": batch.bucket.bucket_id,
+        "namespace_id": batch.bucket.namespace.namespace_id,
+        "batch_name": definition.get("batch_name"),
+        "status": status,
+        "object_ids": batch.object_ids,
+        "dedup_strategy": definition.get("dedup_strategy") or "skip",
+        "collection_ids": definition.get("collection_ids"),
+        "error": error,
+        "failure_reason": error if status == "FAILED" else None,
+        "error_summary": {"permanent": len(failed)} if failed else None,
+        "failed_objects": failed,
+        "failed_object_count": len(failed),
+        "partial_objects": [],
+        "type": "BUCKET",
+        "task_id": task.task_id if task else None,
+        "loaded_object_ids": batch.object_ids if task else None,
+        "metadata": definition.get("metadata") or {},
+        "tier_tasks": [_tier(batch, now)] if task else [],
+        "current_tier": 0 if status not in ("DRAFT", "PENDING") else None,
+        "total_tiers": 1,
+        "created_at": timestamp(batch.created),
+        "progress": {
+            "processed": batch.done + batch.skipped,
+            "total": len(batch.object_ids),
+            "percent": 100.0 if ended else 0.0,
+            "errors": len(failed),
+            "objects_skipped": batch.skipped,
+            "objects_failed": len(failed),
+        }
+        if status not in ("DRAFT", "PENDING")
+        else None,
+        "documents_written": batch.done if ended else None,
+        "documents_resolvable": status in ("COMPLETED", "COMPLETED_WITH_ERRORS"),
+        "health": "healthy" if task and not ended else None,
+        "retry_count": 0,
+        "max_retries": 3,
+        "webhook_url": batch.webhook_url,
+        "updated_at": timestamp(batch.updated),
+        "status_message": f"Batch is {status}",
+        "max_node_death_resubmits": 3,
+        "max_deploy_resubmits": 3,
+        "lifecycle": _LIFECYCLE.get(status),
+        "lifecycle_reason": error or f"Batch is {status}",
+    }
+
+
+def _tier(batch: Batch, now: float) -> dict[str, Any]:
+    task = batch.task
+    assert task is not None  # noqa: S101  a batch without a task has no tiers
+    return {
+        "tier_num": 0,
+        "task_id": task.task_id,
+        "status": task.status(now),
+        "collection_ids": batch.definition.get("collection_ids") or None,
+        "source_type": "bucket",
+        "started_at": timestamp(task.started),
+        "completed_at": timestamp(task.due) if task.final is not None else None,
+    }

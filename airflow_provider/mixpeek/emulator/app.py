@@ -1,0 +1,112 @@
+"""The emulated API as one ASGI application."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+
+from . import endpoints_current, processing_current
+from .context import Context, answer
+from .control import control_app
+from .errors import Refusal, invalid
+from .faults import Faults
+from .ingress import CALL, Ingress
+from .limits import TokenBucket
+from .openapi import REFUSALS
+from .shapes import Problem
+from .state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from starlette.types import ASGIApp
+
+    from .settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """An emulator that is not yet behind a socket.
+
+    :param app: The whole of it, faults and control calls included.
+    """
+
+    app: ASGIApp
+    state: State
+    faults: Faults
+
+
+def build(
+    settings: Settings, *, clock: Callable[[], float], sleep: Callable[[float], Awaitable[object]]
+) -> Built:
+    """Put an emulator together.
+
+    :param clock: Wall-clock seconds; everything that takes time reads it.
+    :param sleep: Waits for latencies.
+    """
+    state = State(clock=clock, task_seconds=settings.task_seconds, namespaces=settings.namespaces)
+    faults = Faults()
+    api = FastAPI(
+        title="Mixpeek emulator", version="0.82", docs_url=None, redoc_url=None, redirect_slashes=False
+    )
+    for router in (endpoints_current.router, processing_current.router):
+        api.include_router(router, responses=REFUSALS)
+    api.state.context = Context(settings, state, lambda scope: faults.outcome(scope[CALL]))
+    api.add_exception_handler(Refusal, _refuse)
+    api.add_exception_handler(RequestValidationError, _refuse_parameters)
+    api.add_exception_handler(HTTPException, _refuse_route)
+    api.add_exception_handler(Exception, _fail)
+    ingress = Ingress(
+        api,
+        control=control_app(state, faults),
+        state=state,
+        faults=faults,
+        template_of=_templates([route for route in api.routes if isinstance(route, APIRoute)]),
+        latency=settings.latency,
+        limit=TokenBucket(settings.rate_limit, settings.burst) if settings.rate_limit else None,
+        clock=clock,
+        sleep=sleep,
+    )
+    return Built(ingress, state, faults)
+
+
+def _templates(routes: Sequence[APIRoute]) -> Callable[[str, str], str | None]:
+    """Finds the path template of a request: of the endpoint that answers it, else of one with that path."""
+
+    def template_of(method: str, path: str) -> str | None:
+        other = None
+        for route in routes:
+            if route.path_regex.match(path):
+                if method in route.methods:
+                    return route.path_format
+                other = other or route.path_format
+        return other
+
+    return template_of
+
+
+def _envelope(refusal: Refusal) -> Response:
+    return answer(refusal.envelope(), status=refusal.status)
+
+
+async def _refuse(_request: Request, error: Any) -> Response:
+    return _envelope(error)
+
+
+async def _refuse_parameters(_request: Request, error: Any) -> Response:
+    return _envelope(
+        invalid([Problem(each["type"], tuple(each["loc"]), each["msg"]) for each in error.errors()])
+    )
+
+
+async def _refuse_route(request: Request, error: Any) -> Response:
+    return _envelope(Refusal(error.status_code, f"{error.detail}: {request.method} {request.url.path}"))
+
+
+async def _fail(_request: Request, _error: Any) -> Response:
+    return _envelope(Refusal(500, "The emulator itself failed; its log has the traceback"))

@@ -1,0 +1,139 @@
+"""What an endpoint has at hand, and what it asks of every request first: the key, the namespace, the body."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from hmac import compare_digest
+from typing import Annotated, Any
+
+import orjson
+from fastapi import Depends, Request, Response
+from fastapi.security import APIKeyHeader, HTTPBearer
+
+from .errors import Refusal, invalid
+from .settings import Settings
+from .shapes import Problem, Shape
+from .state import Namespace, Outcome, State
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The one emulator that an application serves.
+
+    :param next_outcome: Says how the batch that a call submits is to end, given the call's scope.
+    """
+
+    settings: Settings
+    state: State
+    next_outcome: Callable[[Mapping[str, Any]], Outcome]
+
+
+def context_of(request: Request) -> Context:
+    context: Context = request.app.state.context
+    return context
+
+
+def answer(body: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON answer."""
+    return Response(orjson.dumps(body), status_code=status, headers=headers, media_type="application/json")
+
+
+_bearer = HTTPBearer(auto_error=False, scheme_name="BearerAuth")
+_namespace_header = APIKeyHeader(name="X-Namespace", auto_error=False, scheme_name="NamespaceHeader")
+
+
+async def _context(request: Request) -> Context:
+    return context_of(request)
+
+
+async def _authenticated(request: Request, _scheme: Annotated[Any, Depends(_bearer)]) -> Context:
+    context = context_of(request)
+    kind, _, key = request.headers.get("authorization", "").partition(" ")
+    key = key.strip()
+    if kind.lower() != "bearer" or not key:
+        raise Refusal(401, "No API key: send the header 'Authorization: Bearer <key>'")
+    known = context.settings.api_keys
+    if known and not any(compare_digest(key.encode(), each.encode()) for each in known):
+        raise Refusal(401, "The API key is not valid")
+    return context
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """A namespace that a request named.
+
+    :param namespace: None where there is none of that name.
+    :param asked: The header's value.
+    """
+
+    context: Context
+    namespace: Namespace | None
+    asked: str
+
+
+async def _listed(
+    request: Request,
+    context: Annotated[Context, Depends(_authenticated)],
+    _scheme: Annotated[Any, Depends(_namespace_header)],
+) -> Space:
+    asked = request.headers.get("x-namespace", "").strip()
+    if not asked:
+        raise Refusal(400, "The header X-Namespace is missing: name the namespace, or give its id")
+    return Space(context, context.state.namespace(asked), asked)
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """A namespace that is there."""
+
+    context: Context
+    namespace: Namespace
+
+
+async def _inside(space: Annotated[Space, Depends(_listed)]) -> Inside:
+    if space.namespace is None:
+        raise Refusal(404, f"Namespace '{space.asked}' was not found")
+    return Inside(space.context, space.namespace)
+
+
+Open = Annotated[Context, Depends(_context)]
+"""Of a call that needs no key."""
+Keyed = Annotated[Context, Depends(_authenticated)]
+"""Of a call that needs a key and no namespace."""
+Listing = Annotated[Space, Depends(_listed)]
+"""Of a list call: an unknown namespace is an empty list."""
+Named = Annotated[Inside, Depends(_inside)]
+"""Of any other call in a namespace."""
+
+
+async def read_body(request: Request, shape: Shape, *, optional: bool = False) -> dict[str, Any]:
+    """The JSON body of a request, right in its shape.
+
+    :param optional: Whether no body, or null, counts as an empty object.
+    :raises Refusal: 422: missing, no JSON (``NaN`` is none), of another media type, or of another shape.
+    """
+    raw = await request.body()
+    media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if not raw:
+        if optional:
+            return {}
+        raise invalid([Problem("missing", ("body",), "Field required")])
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        message = f"The content type is '{media_type}'; send application/json"
+        raise invalid([Problem("model_attributes_type", ("body",), message)])
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        context_of(request).state.invalid_json += 1
+        raise invalid(
+            [Problem("json_invalid", ("body", error.pos), f"JSON decode error: {error.msg}")]
+        ) from None
+    if body is None and optional:
+        return {}
+    problems: list[Problem] = []
+    shape.check(body, ("body",), problems)
+    if problems:
+        raise invalid(problems)
+    checked: dict[str, Any] = body
+    return checked

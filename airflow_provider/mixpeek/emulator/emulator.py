@@ -1,0 +1,147 @@
+"""The emulator as one object: settings in, a URL out."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from .app import build
+from .server import ServerThread
+from .settings import IdempotencyConflict, Settings, Undeclared
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+    from types import TracebackType
+
+    from starlette.types import ASGIApp
+
+Value = TypeVar("Value")
+
+
+class Emulator:
+    """A local Mixpeek server, API 0.82.
+
+    As a context manager it listens on ``url``. Unstarted, ``app`` can be called in-process.
+
+    :param api_keys: Keys that pass; none: any non-empty key does.
+    :param namespaces: Names that exist; none: all do.
+    :param task_seconds: From the start of a task to its end, by ``clock``.
+    :param latency: Seconds before every answer.
+    :param rate_limit: Requests a second; None: no limit.
+    :param burst: Requests that pass at once; None: one second's worth.
+    :param max_batch_size: Most objects of one processing batch; None: any number.
+    :param undeclared_metadata: Whether root keys that no schema declares are refused or stored.
+    :param idempotency_conflict: Whether another body under a used idempotency key replays or is refused.
+    :param host: Address to bind to; anything but loopback is open to the network.
+    :param port: Port to bind to; 0: a free one.
+    :param clock: Wall-clock seconds.
+    :param sleep: Waits for latencies.
+    :raises ValueError: A setting is out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_keys: Iterable[str] = (),
+        namespaces: Iterable[str] = (),
+        task_seconds: float = 1.0,
+        latency: float = 0.0,
+        rate_limit: float | None = None,
+        burst: int | None = None,
+        max_batch_size: int | None = None,
+        undeclared_metadata: Undeclared = "refuse",
+        idempotency_conflict: IdempotencyConflict = "replay",
+        host: str = "127.0.0.1",
+        port: int = 0,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        settings = Settings(
+            api_keys=tuple(api_keys),
+            namespaces=tuple(namespaces),
+            task_seconds=task_seconds,
+            latency=latency,
+            rate_limit=rate_limit,
+            burst=burst,
+            max_batch_size=max_batch_size,
+            undeclared_metadata=undeclared_metadata,
+            idempotency_conflict=idempotency_conflict,
+        )
+        self._host = host
+        self._port = port
+        self._built = build(settings, clock=clock, sleep=sleep)
+        self._server: ServerThread | None = None
+
+    @property
+    def app(self) -> ASGIApp:
+        """The whole application. A reset that a fault prescribes is a ``ConnectionResetByFault``."""
+        return self._built.app
+
+    @property
+    def url(self) -> str:
+        """Where it listens.
+
+        :raises RuntimeError: It does not.
+        """
+        if self._server is None:
+            raise RuntimeError("The emulator is not started: use it as a context manager, or call start()")
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._server.port}"
+
+    def start(self) -> Self:
+        """Listen.
+
+        :raises OSError: The address cannot be bound to.
+        :raises RuntimeError: It listens already.
+        """
+        if self._server is not None:
+            raise RuntimeError(f"The emulator is started already, at {self.url}")
+        self._server = ServerThread(self.app, host=self._host, port=self._port)
+        return self
+
+    def stop(self) -> None:
+        """Stop listening; what is stored stays. Without effect when not started."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.stop()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def state(self) -> dict[str, Any]:
+        """The counters, as ``GET /_emulator/state`` answers them."""
+        return self._do(self._built.state.summary)
+
+    def fault(self, *rules: dict[str, Any]) -> None:
+        """Add fault rules, as ``POST /_emulator/faults`` takes them; all or none.
+
+        :raises Refusal: One of them is not a rule.
+        """
+        self._do(lambda: self._built.faults.add(list(rules)))
+
+    def faults(self) -> list[dict[str, Any]]:
+        """The rules in force, each with how many calls it matched and struck."""
+        return self._do(self._built.faults.as_json)
+
+    def clear_faults(self) -> None:
+        """Drop the fault rules."""
+        self._do(self._built.faults.clear)
+
+    def reset(self) -> None:
+        """Forget everything stored and counted, and the fault rules."""
+
+        def both() -> None:
+            self._built.state.clear()
+            self._built.faults.clear()
+
+        self._do(both)
+
+    def _do(self, function: Callable[[], Value]) -> Value:
+        """Call in the loop that serves requests, where there is one: nothing here is locked."""
+        return function() if self._server is None else self._server.call(function)

@@ -1,0 +1,209 @@
+"""Faults on demand: rules that say which call is struck, by what, and how often."""
+
+from __future__ import annotations
+
+import fnmatch
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from .errors import invalid
+from .shapes import (
+    Location,
+    Problem,
+    Shape,
+    anything,
+    array,
+    boolean,
+    integer,
+    mapping,
+    nullable,
+    one_of,
+    record,
+    string,
+)
+from .state import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+KINDS = ("latency", "status", "reset_before", "reset_after", "task_outcome")
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+_OF_KIND: dict[str, frozenset[str]] = {
+    "latency": frozenset({"seconds"}),
+    "status": frozenset({"status", "body", "headers", "after"}),
+    "reset_before": frozenset(),
+    "reset_after": frozenset(),
+    "task_outcome": frozenset({"status", "error", "failed_objects"}),
+}
+_NEEDED = {"latency": "seconds", "status": "status", "task_outcome": "status"}
+
+
+def _number(minimum: float, maximum: float) -> Shape:
+    def check(value: Any, location: Location, problems: list[Problem]) -> None:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not minimum <= value <= maximum:
+            problems.append(
+                Problem("number", location, f"Should be a number from {minimum:g} to {maximum:g}")
+            )
+
+    return Shape({"type": "number", "minimum": minimum, "maximum": maximum}, check)
+
+
+_RULE = record(
+    {
+        "method": nullable(one_of(_METHODS)),
+        "path": nullable(string(minimum=1)),
+        "fault": one_of(KINDS),
+        "times": nullable(integer(minimum=1)),
+        "probability": nullable(_number(0, 1)),
+        "seed": nullable(integer(minimum=0)),
+        "skip": integer(minimum=0),
+        "seconds": _number(0, 86_400),
+        "status": anything(),
+        "body": anything(),
+        "headers": mapping(string()),
+        "after": boolean(),
+        "error": nullable(string()),
+        "failed_objects": nullable(integer(minimum=0)),
+    },
+    required=("fault",),
+)
+_RULES = array(_RULE)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request as rules see it.
+
+    :param path: As it came.
+    :param template: With ``{names}`` for ids; the path itself where no endpoint has it.
+    """
+
+    method: str
+    path: str
+    template: str
+
+
+@dataclass(slots=True)
+class _Armed:
+    """A rule, and how often it was looked at and fired."""
+
+    rule: dict[str, Any]
+    chance: random.Random = field(init=False)
+    matched: int = 0
+    fired: int = 0
+
+    def __post_init__(self) -> None:
+        self.chance = random.Random(self.rule.get("seed"))  # noqa: S311  a fault needs no secrecy
+
+    @property
+    def kind(self) -> str:
+        return str(self.rule["fault"])
+
+    def fires(self, call: Call) -> bool:
+        """Whether the rule strikes this call; counts it either way."""
+        method, path = self.rule.get("method"), self.rule.get("path")
+        if method is not None and method != call.method:
+            return False
+        if path is not None and path != call.template and not fnmatch.fnmatchcase(call.path, path):
+            return False
+        self.matched += 1
+        if self.matched <= self.rule.get("skip", 0):
+            return False
+        times, probability = self.rule.get("times"), self.rule.get("probability")
+        if times is not None and self.fired >= times:
+            return False
+        if probability is not None and self.chance.random() >= probability:
+            return False
+        self.fired += 1
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """What happens to one call.
+
+    :param seconds: How long it waits first.
+    :param rule: The rule of another kind that fired; None: it is answered as usual.
+    """
+
+    seconds: float
+    rule: Mapping[str, Any] | None
+
+
+class Faults:
+    """The rules in force, in the order in which they were given."""
+
+    def __init__(self) -> None:
+        self._armed: list[_Armed] = []
+
+    def add(self, given: Any) -> None:
+        """Take one rule or a list of them; all or none.
+
+        :param given: JSON as posted to ``/_emulator/faults``.
+        :raises Refusal: 422, with every reason.
+        """
+        rules = given if isinstance(given, list) else [given]
+        problems: list[Problem] = []
+        _RULES.check(rules, ("body",), problems)
+        if not problems:
+            for index, rule in enumerate(rules):
+                _check_kind(rule, ("body", index), problems)
+        if problems:
+            raise invalid(problems)
+        self._armed += [_Armed(dict(rule)) for rule in rules]
+
+    def clear(self) -> None:
+        self._armed = []
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """The rules, each with how many calls it matched and struck."""
+        return [{**armed.rule, "matched": armed.matched, "fired": armed.fired} for armed in self._armed]
+
+    def strike(self, call: Call) -> Strike:
+        """What happens to a call: all latencies that fire, and the first other rule that does."""
+        seconds = 0.0
+        for armed in self._armed:
+            if armed.kind == "task_outcome" or not armed.fires(call):
+                continue
+            if armed.kind != "latency":
+                return Strike(seconds, armed.rule)
+            seconds += armed.rule["seconds"]
+        return Strike(seconds, None)
+
+    def outcome(self, call: Call) -> Outcome:
+        """How the batch that this call submits is to end."""
+        for armed in self._armed:
+            if armed.kind == "task_outcome" and armed.fires(call):
+                rule = armed.rule
+                return Outcome(rule["status"], rule.get("error"), rule.get("failed_objects"))
+        return Outcome()
+
+
+def _check_kind(rule: dict[str, Any], location: Location, problems: list[Problem]) -> None:
+    """Hold a rule to what its kind of fault needs and takes."""
+    kind = rule["fault"]
+    foreign = frozenset().union(*_OF_KIND.values()) - _OF_KIND[kind]
+    problems += [
+        Problem("extra_forbidden", (*location, name), f"A {kind} rule has no '{name}'")
+        for name in rule
+        if name in foreign
+    ]
+    needed = _NEEDED.get(kind)
+    if needed and needed not in rule:
+        problems.append(Problem("missing", (*location, needed), f"A {kind} rule needs '{needed}'"))
+    status = rule.get("status")
+    if kind == "status" and "status" in rule and not (type(status) is int and 200 <= status <= 599):
+        problems.append(
+            Problem("int_type", (*location, "status"), "Should be an HTTP status from 200 to 599")
+        )
+    if kind == "task_outcome" and "status" in rule and not (isinstance(status, str) and status):
+        problems.append(
+            Problem("string_type", (*location, "status"), "Should be the word that the task ends with")
+        )
+    if rule.get("times") is not None and rule.get("probability") is not None:
+        problems.append(Problem("value_error", (*location, "times"), "Give times or probability, not both"))
+    if rule.get("seed") is not None and rule.get("probability") is None:
+        problems.append(
+            Problem("value_error", (*location, "seed"), "A seed is of use with a probability only")
+        )

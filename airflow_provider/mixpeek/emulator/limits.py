@@ -1,0 +1,71 @@
+"""A rate limit as a token bucket."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the limit says about one request.
+
+    :param allowed: Whether it passes.
+    :param limit: Requests that pass at once when nothing was sent for a while.
+    :param remaining: How many more pass now.
+    :param reset: Unix time, in whole seconds, at which ``remaining`` is ``limit`` again if nothing is sent.
+    :param window: Seconds in which ``limit`` tokens come back.
+    :param retry_after: Whole seconds, at least 1, after which one passes; 0 where this one did.
+    """
+
+    allowed: bool
+    limit: int
+    remaining: int
+    reset: int
+    window: float
+    retry_after: int
+
+    def headers(self) -> dict[str, str]:
+        headers = {
+            "X-RateLimit-Limit": str(self.limit),
+            "X-RateLimit-Remaining": str(self.remaining),
+            "X-RateLimit-Reset": str(self.reset),
+        }
+        if not self.allowed:
+            headers["Retry-After"] = str(self.retry_after)
+        return headers
+
+
+class TokenBucket:
+    """Tokens that come back at a steady rate; each request takes one.
+
+    :param rate: Tokens a second.
+    :param burst: Tokens it holds; None: one second's worth, at least 1.
+    """
+
+    def __init__(self, rate: float, burst: int | None = None) -> None:
+        self.rate = rate
+        self.burst = burst or max(1, math.ceil(rate))
+        self._tokens = float(self.burst)
+        self._seen: float | None = None
+
+    def take(self, now: float) -> Verdict:
+        """Take a token if there is one.
+
+        :param now: Wall-clock seconds.
+        """
+        elapsed = 0.0 if self._seen is None else max(0.0, now - self._seen)
+        self._seen = now
+        # The last bits are rounding: a client that waits exactly 1/rate must find its token there.
+        self._tokens = min(float(self.burst), self._tokens + elapsed * self.rate + 1e-9)
+        allowed = self._tokens >= 1
+        if allowed:
+            self._tokens -= 1
+        return Verdict(
+            allowed=allowed,
+            limit=self.burst,
+            remaining=int(self._tokens),
+            reset=math.ceil(now + (self.burst - self._tokens) / self.rate),
+            window=self.burst / self.rate,
+            retry_after=0 if allowed else max(1, math.ceil((1 - self._tokens) / self.rate)),
+        )

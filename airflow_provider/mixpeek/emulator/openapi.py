@@ -1,0 +1,46 @@
+"""How the endpoints describe themselves in the emulator's own OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .shapes import Shape
+
+_ENVELOPE = {
+    "type": "object",
+    "required": ["success", "status", "error"],
+    "properties": {
+        "success": {"type": "boolean", "const": False},
+        "status": {"type": "integer"},
+        "error": {
+            "type": "object",
+            "required": ["message", "type"],
+            "properties": {
+                "message": {"type": "string"},
+                "type": {"type": "string"},
+                "details": {"type": "object"},
+            },
+        },
+    },
+}
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"description": text, "content": {"application/json": {"schema": _ENVELOPE}}}
+    for status, text in {
+        400: "The request lacks something",
+        401: "No key, or an unknown one",
+        403: "The key may not do this",
+        404: "Not found",
+        409: "In conflict with what is stored",
+        422: "The request is not valid",
+        429: "Too many requests",
+        500: "The server failed",
+        503: "Not available now; nothing was stored",
+    }.items()
+}
+
+
+def body_of(shape: Shape, *, required: bool = True) -> dict[str, Any]:
+    """The ``openapi_extra`` of an endpoint that reads its body itself."""
+    return {"requestBody": {"required": required, "content": {"application/json": {"schema": shape.schema}}}}

@@ -1,0 +1,28 @@
+"""Fixtures for every part: a Mixpeek server on loopback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from airflow_provider.mixpeek.emulator import Emulator
+
+
+@pytest.fixture
+def make_emulator() -> Iterator[Callable[..., Emulator]]:
+    """Starts emulators with the settings given (``Emulator``'s), and stops them after the test."""
+    with ExitStack() as started:
+
+        def make(**settings: Any) -> Emulator:
+            return started.enter_context(Emulator(**settings))
+
+        yield make
+
+
+@pytest.fixture
+def emulator(make_emulator: Callable[..., Emulator]) -> Emulator:
+    """A running emulator whose tasks end at once."""
+    return make_emulator(task_seconds=0)
