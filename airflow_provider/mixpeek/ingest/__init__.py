@@ -1,0 +1,49 @@
+"""Rows of a table become objects of a bucket. Needs no Airflow."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider.mixpeek.ingest._errors import MappingError, SourceError
+    from airflow_provider.mixpeek.ingest._ingest import ingest
+    from airflow_provider.mixpeek.ingest._mapping import ObjectMapping
+    from airflow_provider.mixpeek.ingest._report import (
+        IngestError,
+        RejectedRow,
+        Report,
+        RowsRejectedError,
+        SubmittedBatch,
+    )
+
+# DAG files name an ObjectMapping, and are parsed all day: nothing else is loaded for it.
+_HOME = {
+    "IngestError": "_report",
+    "MappingError": "_errors",
+    "ObjectMapping": "_mapping",
+    "RejectedRow": "_report",
+    "Report": "_report",
+    "RowsRejectedError": "_report",
+    "SourceError": "_errors",
+    "SubmittedBatch": "_report",
+    "ingest": "_ingest",
+}
+
+__all__ = [
+    "IngestError",
+    "MappingError",
+    "ObjectMapping",
+    "RejectedRow",
+    "Report",
+    "RowsRejectedError",
+    "SourceError",
+    "SubmittedBatch",
+    "ingest",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,0 +1,294 @@
+"""The one call: rows in, report out."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, get_args
+
+from airflow_provider.mixpeek.client import (
+    Bucket,
+    BucketSchema,
+    MixpeekClient,
+    MixpeekConfigError,
+    MixpeekError,
+)
+from airflow_provider.mixpeek.ingest import _run, _threads
+from airflow_provider.mixpeek.ingest._errors import SourceError
+from airflow_provider.mixpeek.ingest._identity import Keyer, Mode, row_keyer
+from airflow_provider.mixpeek.ingest._mapping import ObjectMapping, Plan, plan
+from airflow_provider.mixpeek.ingest._report import IngestError, Report, RowsRejectedError
+from airflow_provider.mixpeek.ingest._rows import Prepared, prepare
+from airflow_provider.mixpeek.ingest._run import Action, CreateBatch, FirstRejection, Run, SendObjects
+from airflow_provider.mixpeek.ingest._sources import Source, open_source
+from airflow_provider.mixpeek.waiting import Outcome
+
+log = logging.getLogger("airflow_provider.mixpeek.ingest")
+
+#: Rows that are read and converted at a time.
+BLOCK_ROWS = 2_000
+
+#: Bytes of one request's body.
+MAX_REQUEST_BYTES = 8_000_000
+
+#: Objects of one batch: what the vendor advises for most uses (100 to 1,000; API 0.81 prose).
+BATCH_SIZE = 1_000
+
+#: Requests under way at once: the vendor's smallest plan allows five, the next one fifty (API 0.81 prose).
+IN_FLIGHT = 8
+
+#: Rejected rows that the log names one by one.
+_NAMED_IN_LOG = 20
+
+
+def ingest(
+    mixpeek: MixpeekClient,
+    bucket: str,
+    rows: Any,
+    *,
+    mapping: ObjectMapping | dict[str, Any] | None = None,
+    keys: Mode | None = None,
+    scope: str = "",
+    on_error: _run.OnError = "fail",
+    process: _run.Process = "new",
+    batch_size: int = BATCH_SIZE,
+    max_request_bytes: int = MAX_REQUEST_BYTES,
+    in_flight: int = IN_FLIGHT,
+    source_name: str | None = None,
+    allow_empty: bool = False,
+) -> Report:
+    """
+    Create an object from every row, and have the objects processed.
+
+    Each row is created under an idempotency key that is the same whenever the same row is ingested again, so
+    that a second call, after whatever happened to the first, stores only what is missing.
+
+    :param mixpeek: The client.
+    :param bucket: Name or id of the bucket.
+    :param rows: pandas, polars, pyarrow or any eager frame that narwhals reads; a list or iterator of dicts;
+        the path of a Parquet, CSV or JSON Lines file.
+    :param mapping: What the columns become. None: columns named like properties of the bucket's schema.
+    :param keys: What identifies a row. ``content`` (frames, dicts): the row itself, and how many equal rows
+        came before; ``position`` (files): the row and its place in the file; ``columns`` (when the mapping
+        names an ``idempotency_key``): those columns and nothing else.
+    :param scope: Part of every key: the same rows under another scope are other objects. ``content`` needs
+        one, such as the name and date of the load.
+    :param on_error: ``fail``: stop at the first row that is wrong. ``collect``: set it aside, with the
+        reason, and go on.
+    :param process: ``new``: submit objects in batches unless they are processed already; ``all``: those too,
+        their documents replaced; False: store only.
+    :param batch_size: Objects of one batch; cut smaller where the server says its plan allows less.
+    :param max_request_bytes: Bytes of one request's body; a row that is larger is rejected.
+    :param in_flight: Requests under way at once.
+    :param source_name: Stands for a file wherever it is read from: its keys do not depend on the path.
+    :param allow_empty: No rows at all are a success and not an error.
+    :return: What became of the rows.
+    :raises MixpeekConfigError: the rows, the mapping or an argument is wrong; nothing was sent.
+    :raises RowsRejectedError: a row was wrong and ``on_error`` is ``fail``; what was done is in its report.
+    :raises IngestError: the run did not get to its end; what was done is in its report, the reason its cause.
+    """
+    limits = _checked_limits(mixpeek, batch_size, max_request_bytes, in_flight, on_error, process)
+    source = open_source(rows, source_name=source_name)
+    mapped = ObjectMapping.of(mapping)
+    mode = _mode(keys, mapped, source, scope)
+    target = mixpeek.buckets.find(bucket)
+    _refuse_unique_key(target)
+
+    started = time.monotonic()
+    reader = _Reader(
+        source,
+        mapped,
+        target.bucket_schema or BucketSchema(),
+        lambda planned: row_keyer(
+            mode,
+            bucket_id=target.bucket_id,
+            scope=scope,
+            source_uri=source.uri if mode == "position" else None,
+            columns=planned.key_columns if mode == "columns" else (),
+        ),
+        mixpeek,
+        max_request_bytes,
+    )
+    blocks = iter(reader)
+    first = next(blocks, None)
+    if first is None and not allow_empty:
+        raise SourceError("there are no rows at all", hint="If that is fine, pass allow_empty=True.")
+
+    run = Run(target.bucket_id, limits=limits, on_error=on_error, process=process)
+    stop = threading.Event()
+    perform = _Sender(mixpeek.stopped_by(stop), target.bucket_id)
+    try:
+        _threads.drive(run, _chained(first, blocks), perform, in_flight=in_flight, stop=stop)
+    except MixpeekError:
+        pass  # the source broke further on; the run knows it
+    except BaseException as interruption:
+        _tell_interruption(interruption, run.report(seconds=time.monotonic() - started))
+        raise
+    report = run.report(seconds=time.monotonic() - started)
+    _log(report)
+    if run.failure is not None:
+        raise _error(run.failure, report) from run.failure
+    return report
+
+
+def _checked_limits(
+    mixpeek: MixpeekClient,
+    batch_size: int,
+    max_request_bytes: int,
+    in_flight: int,
+    on_error: Any,
+    process: Any,
+) -> _run.Limits:
+    for name, number in (
+        ("batch_size", batch_size),
+        ("max_request_bytes", max_request_bytes),
+        ("in_flight", in_flight),
+    ):
+        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+            raise MixpeekConfigError(f"{name} is {number!r}, and must be a whole number above 0")
+    for name, word, words in (
+        ("on_error", on_error, get_args(_run.OnError)),
+        ("process", process, get_args(_run.Process)),
+    ):
+        if not any(word is known or word == known for known in words if type(word) is type(known)):
+            raise MixpeekConfigError(f"{name} is {word!r}, and must be one of {', '.join(map(repr, words))}")
+    return _run.Limits(
+        max_objects=mixpeek.session.api.max_objects_per_request,
+        max_request_bytes=max_request_bytes,
+        batch_size=batch_size,
+    )
+
+
+def _mode(keys: Mode | None, mapping: ObjectMapping | None, source: Source, scope: str) -> Mode:
+    """What identifies a row of this call."""
+    named = mapping is not None and mapping.idempotency_key is not None
+    if keys not in (None, *get_args(Mode)):
+        raise MixpeekConfigError(
+            f"keys is {keys!r}, and must be one of {', '.join(map(repr, get_args(Mode)))}"
+        )
+    mode: Mode = keys or ("columns" if named else "position" if source.kind == "file" else "content")
+    if (mode == "columns") != named:
+        raise MixpeekConfigError(
+            f"keys={mode!r} and the mapping's idempotency_key do not go together",
+            hint="Rows are identified by an idempotency_key exactly when keys is 'columns'.",
+        )
+    if mode == "position" and source.kind != "file":
+        raise MixpeekConfigError("keys='position' is for files: rows of a frame have no place of their own")
+    if mode == "content" and not scope:
+        raise MixpeekConfigError(
+            "rows that are identified by their content need a scope=",
+            hint="Name the load, such as 'shop-2026-11-23': rows that come again under it are stored once.",
+        )
+    return mode
+
+
+def _refuse_unique_key(bucket: Bucket) -> None:
+    if bucket.unique_key is not None:
+        raise MixpeekConfigError(
+            f"the bucket {bucket.bucket_name!r} has a unique key, and takes no objects in bulk",
+            hint="Ingestion cannot fill such buckets yet: use one without a unique key, or objects.create.",
+        )
+
+
+class _Reader:
+    """Reads a source, and makes each block ready; the plan is made when the columns are known."""
+
+    def __init__(
+        self,
+        source: Source,
+        mapping: ObjectMapping | None,
+        schema: BucketSchema,
+        keyer_of: Callable[[Plan], Keyer],
+        mixpeek: MixpeekClient,
+        max_bytes: int,
+    ) -> None:
+        self._source = source
+        self._mapping = mapping
+        self._schema = schema
+        self._keyer_of = keyer_of
+        self._object_body = mixpeek.session.api.object_body
+        self._max_bytes = max_bytes
+
+    def __iter__(self) -> Iterator[Prepared]:
+        source = self._source
+        planned = (
+            None
+            if source.columns is None
+            else plan(self._mapping, schema=self._schema, columns=source.columns)
+        )
+        keyer = None if planned is None else self._keyer_of(planned)
+        for block in source.blocks(block_rows=BLOCK_ROWS):
+            if planned is None or keyer is None:
+                planned = plan(self._mapping, schema=self._schema, columns=source.columns)
+                keyer = self._keyer_of(planned)
+            yield prepare(block, planned, keyer, object_body=self._object_body, max_bytes=self._max_bytes)
+
+    def _plan(self) -> tuple[Plan, Keyer]:
+        planned = plan(self._mapping, schema=self._schema, columns=self._source.columns)
+        return planned, self._keyer_of(planned)
+
+
+class _Sender:
+    """Performs the actions of a run with a client."""
+
+    def __init__(self, mixpeek: MixpeekClient, bucket_id: str) -> None:
+        self._mixpeek = mixpeek
+        self._bucket_id = bucket_id
+        self._words = mixpeek.session.api.object_words
+
+    def __call__(self, action: Action) -> Callable[[Run], None]:
+        if isinstance(action, SendObjects):
+            answer = self._mixpeek.objects.create_encoded(
+                self._bucket_id, [row.body for row in action.rows], repeatable=True
+            )
+            results = _run.tie(action, answer, is_unprocessed=self._is_unprocessed)
+            return lambda run: run.stored(action, results)
+        if isinstance(action, CreateBatch):
+            batch = self._mixpeek.batches.create(
+                self._bucket_id, action.object_ids, name=action.name, dedup_strategy=action.dedup_strategy
+            )
+            return lambda run: run.batch_created(action, batch.batch_id)
+        # Our batches have no member in common, so another one that runs is no reason to refuse this one.
+        task = self._mixpeek.batches.submit(self._bucket_id, action.batch_id, force=True)
+        return lambda run: run.batch_submitted(action, task.task_id)
+
+    def _is_unprocessed(self, word: str | None) -> bool:
+        outcome = self._words.get(word or "", Outcome.UNKNOWN)
+        return outcome in (Outcome.WAITS_FOR_CALLER, Outcome.FAILED, Outcome.UNKNOWN)
+
+
+def _chained(first: Prepared | None, rest: Iterator[Prepared]) -> Iterator[Prepared]:
+    if first is not None:
+        yield first
+        yield from rest
+
+
+def _error(failure: BaseException, report: Report) -> IngestError:
+    again = "Run it again when that is mended: what is stored is not stored twice."
+    if isinstance(failure, FirstRejection):
+        return RowsRejectedError(
+            f"{failure.row}. The run was stopped there; {report}",
+            hint=f'Mend the row, or pass on_error="collect" to set such rows aside. {again}',
+            report=report,
+        )
+    return IngestError(
+        f"the run was stopped by: {failure} What was done: {report}", hint=again, report=report
+    )
+
+
+def _tell_interruption(interruption: BaseException, report: Report) -> None:
+    done = f"Ingestion was interrupted. What was done: {report}"
+    log.warning("%s. Run it again: what is stored is not stored twice.", done)
+    interruption.add_note(done)
+
+
+def _log(report: Report) -> None:
+    log.info("%s", report)
+    for row in report.rejected_rows[:_NAMED_IN_LOG]:
+        log.warning("Rejected %s", row)
+    if report.rejected > _NAMED_IN_LOG:
+        log.warning(
+            "... and %d more rejected rows; all of them are in the report", report.rejected - _NAMED_IN_LOG
+        )

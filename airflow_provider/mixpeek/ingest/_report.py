@@ -1,0 +1,127 @@
+"""What became of the rows: the count, and the errors that carry it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider.mixpeek.client import MixpeekError, WaitFor
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """
+    A row that was not stored.
+
+    :param row: Its number in the source, from 0.
+    :param reason: Why, one sentence.
+    :param column: The column to blame, where there is one.
+    :param error_type: The vendor's error type, where the server rejected it; empty where we did.
+    :param values: The whole row as it came, column to cell.
+    """
+
+    row: int
+    reason: str
+    column: str | None = None
+    error_type: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def __str__(self) -> str:
+        where = f"row {self.row}" + (f", column {self.column!r}" if self.column else "")
+        return f"{where}: {self.error_type + ': ' if self.error_type else ''}{self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class SubmittedBatch:
+    """
+    A batch that was submitted.
+
+    :param objects: How many objects are in it.
+    """
+
+    batch_id: str
+    task_id: str
+    objects: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """
+    What became of the rows of one ingestion. Every row that was read is counted once:
+    ``rows_read == created + replayed + stored + rejected + unsent + in_doubt``.
+
+    :param bucket_id: Where to.
+    :param rows_read: Rows read from the source.
+    :param created: New objects.
+    :param replayed: Objects that were there already under the row's key and were left as they are.
+    :param stored: The server holds them and does not say whether they are new.
+    :param rejected: Rows that are wrong; see ``rejected_rows``.
+    :param unsent: Rows that were read before the run was stopped, and not sent.
+    :param in_doubt: Rows that were sent and never answered; sending them again under their keys is safe.
+    :param object_ids: Ids of the created, replayed and stored objects in the order of their rows.
+    :param rejected_rows: One entry per rejected row, by row number.
+    :param batches: Batches that were submitted for processing.
+    :param requests: Requests that were answered or failed, tries of the same one not counted.
+    :param seconds: How long it took.
+    """
+
+    bucket_id: str
+    rows_read: int = 0
+    created: int = 0
+    replayed: int = 0
+    stored: int = 0
+    rejected: int = 0
+    unsent: int = 0
+    in_doubt: int = 0
+    object_ids: tuple[str, ...] = field(default=(), repr=False)
+    rejected_rows: tuple[RejectedRow, ...] = field(default=(), repr=False)
+    batches: tuple[SubmittedBatch, ...] = ()
+    requests: int = 0
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        accounted = sum(self.counts().values())
+        if accounted != self.rows_read:
+            raise AssertionError(
+                f"the count does not hold, please report it: {self.rows_read} rows read, {self.counts()}"
+            )
+
+    def counts(self) -> dict[str, int]:
+        """The six counts that add up to ``rows_read``."""
+        return {
+            "created": self.created,
+            "replayed": self.replayed,
+            "stored": self.stored,
+            "rejected": self.rejected,
+            "unsent": self.unsent,
+            "in_doubt": self.in_doubt,
+        }
+
+    @property
+    def waits(self) -> list[dict[str, str | None]]:
+        """What there is to wait for: ``[{"task_id", "batch_id", "bucket"}]``."""
+        return [WaitFor(batch.task_id, batch.batch_id, self.bucket_id).as_dict() for batch in self.batches]
+
+    def __str__(self) -> str:
+        counts = ", ".join(
+            f"{count:,} {name.replace('_', ' ')}" for name, count in self.counts().items() if count
+        )
+        batches = f"; {len(self.batches)} batches submitted" if self.batches else ""
+        return f"{self.rows_read:,} rows read: {counts or 'nothing to do'}{batches} ({self.seconds:.1f} s)"
+
+
+class IngestError(MixpeekError):
+    """
+    An ingestion that did not get to its end. What it did is in ``report``; its cause is the reason.
+
+    :param report: What became of the rows up to then.
+    """
+
+    def __init__(self, message: str, *, report: Report, **common: Any) -> None:
+        super().__init__(message, **common)
+        self.report = report
+
+
+class RowsRejectedError(IngestError):
+    """A row was rejected, and ``on_error`` is ``"fail"``."""
