@@ -1,0 +1,121 @@
+"""Rows that are dicts, in a list or from an iterator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from typing import Any, Literal
+
+from airflow_provider.mixpeek.ingest._errors import SourceError
+
+
+@dataclass(frozen=True, slots=True)
+class DictBlock:
+    """Rows as dicts. A row that is none, or cannot be read, is empty here and named in ``problems``."""
+
+    first_row: int
+    rows: Sequence[Mapping[str, Any]]
+    positions: Sequence[str] | None = None
+    problems: Mapping[int, str] = field(default_factory=dict)
+    raw: Mapping[int, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def column(self, name: str) -> Sequence[Any]:
+        """Read a column; a row without the key is None."""
+        return [row.get(name) for row in self.rows]
+
+    def row(self, index: int) -> dict[str, Any]:
+        """Return one row; what is no dict stands under the key ``row``."""
+        return {"row": self.raw[index]} if index in self.raw else dict(self.rows[index])
+
+
+def keys_of(rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Collect the keys of rows in the order in which they are first seen."""
+    return tuple(dict.fromkeys(chain.from_iterable(rows)))
+
+
+class ListSource:
+    """
+    A list or tuple of dicts.
+
+    :raises SourceError: no element is a dict, a key is no text, or no row has a key.
+    """
+
+    kind: Literal["rows"] = "rows"
+
+    def __init__(self, rows: Sequence[Any], *, uri: str | None) -> None:
+        self.uri = uri
+        self._rows = rows
+        dicts = rows if set(map(type, rows)) <= {dict} else [row for row in rows if isinstance(row, Mapping)]
+        if rows and not dicts:
+            raise _no_dicts(rows[0])
+        self.columns: tuple[str, ...] | None = _checked_keys(dicts)
+
+    def blocks(self, *, block_rows: int) -> Iterator[DictBlock]:
+        """Read the rows in blocks."""
+        for first_row in range(0, len(self._rows), block_rows):
+            yield _block(first_row, self._rows[first_row : first_row + block_rows])
+
+
+class IteratorSource:
+    """Dicts that come one after another. Its columns are those of the first block."""
+
+    kind: Literal["rows"] = "rows"
+
+    def __init__(self, rows: Iterable[Any], *, uri: str | None) -> None:
+        self.uri = uri
+        self.columns: tuple[str, ...] | None = None
+        self._rows = rows
+
+    def blocks(self, *, block_rows: int) -> Iterator[DictBlock]:
+        """
+        Take the rows in blocks.
+
+        :raises SourceError: the first block holds no dict, a key that is no text, or no key at all.
+        """
+        rows = iter(self._rows)
+        first_row = 0
+        while taken := list(islice(rows, block_rows)):
+            block = _block(first_row, taken)
+            if self.columns is None:
+                if len(block.raw) == len(taken):
+                    raise _no_dicts(taken[0])
+                self.columns = _checked_keys(block.rows)
+            yield block
+            first_row += len(taken)
+
+
+def _block(first_row: int, rows: Sequence[Any]) -> DictBlock:
+    if set(map(type, rows)) <= {dict}:
+        return DictBlock(first_row, rows)
+    raw = {index: row for index, row in enumerate(rows) if not isinstance(row, Mapping)}
+    return DictBlock(
+        first_row,
+        [{} if index in raw else row for index, row in enumerate(rows)],
+        problems={index: f"the row is a {type(row).__name__}, not a dict" for index, row in raw.items()},
+        raw=raw,
+    )
+
+
+def _checked_keys(rows: Sequence[Mapping[Any, Any]]) -> tuple[str, ...]:
+    columns = keys_of(rows)
+    for column in columns:
+        if not isinstance(column, str):
+            number = next(number for number, row in enumerate(rows) if column in row)
+            raise SourceError(
+                f"the row {number} has the key {column!r}, a {type(column).__name__}",
+                hint="Columns are named by texts.",
+            )
+    if rows and not columns:
+        raise SourceError("the rows have no columns: every dict is empty")
+    return columns
+
+
+def _no_dicts(row: Any) -> SourceError:
+    return SourceError(
+        f"the rows are of type {type(row).__name__}, not dicts",
+        hint="Turn each into a dict: dict(zip(names, row)), row._asdict(), row.model_dump().",
+    )

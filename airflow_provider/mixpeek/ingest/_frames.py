@@ -1,0 +1,169 @@
+"""Data frames, through narwhals: one reading of pandas, polars, Arrow and whatever else it knows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import narwhals.stable.v2 as nw
+from narwhals.exceptions import DuplicateError
+
+from airflow_provider.mixpeek.ingest._errors import SourceError
+from airflow_provider.mixpeek.ingest._values import datetime_column, duration_column
+
+Frame = nw.DataFrame[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FrameBlock:
+    """Some rows of a frame."""
+
+    first_row: int
+    frame: Frame
+    positions: Sequence[str] | None = None
+    problems: Mapping[int, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def column(self, name: str) -> Sequence[Any]:
+        """
+        Read a column. Times and durations come in their plain form, nanoseconds and all.
+
+        :raises SourceError: a value is damaged, or of a kind that Python cannot hold.
+        """
+        series = self.frame.get_column(name)
+        try:
+            return _cells(series)
+        except Exception as error:
+            # Readers raise what they like: ArrowInvalid, ComputeError, OverflowError ...
+            raise SourceError(
+                f"column {name!r} ({series.dtype}) cannot be read from row {self.first_row} on: {error}",
+                hint="Convert the column to text or numbers first.",
+            ) from error
+
+    def row(self, index: int) -> dict[str, Any]:
+        """Return one row as it came."""
+        # Column by column: a row of a pandas frame would turn integers beside floats into floats.
+        one = self.frame[index : index + 1]
+        return {name: one.get_column(name).to_list()[0] for name in one.columns}
+
+
+def _cells(series: nw.Series[Any]) -> Sequence[Any]:
+    dtype = series.dtype
+    if isinstance(dtype, nw.Datetime):
+        if dtype.time_zone is None:
+            return datetime_column(series.to_numpy(), in_utc=False)
+        in_utc = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+        return datetime_column(in_utc.to_numpy(), in_utc=True)
+    if isinstance(dtype, nw.Duration):
+        return duration_column(series.to_numpy())
+    return series.to_list()
+
+
+class FrameSource:
+    """A frame in memory."""
+
+    kind: Literal["frame"] = "frame"
+
+    def __init__(self, frame: Frame, *, uri: str | None) -> None:
+        self.uri = uri
+        self.columns: tuple[str, ...] | None = tuple(frame.columns)
+        self._frame = frame
+
+    def blocks(self, *, block_rows: int) -> Iterator[FrameBlock]:
+        """Cut the frame into blocks, without copying where its library can."""
+        for first_row in range(0, len(self._frame), block_rows):
+            yield FrameBlock(first_row, self._frame[first_row : first_row + block_rows])
+
+
+class BatchReaderSource:
+    """A ``pyarrow.RecordBatchReader``: batches that come one after another."""
+
+    kind: Literal["frame"] = "frame"
+
+    def __init__(self, reader: Any, *, uri: str | None) -> None:
+        check_columns(reader.schema.names)
+        self.uri = uri
+        self.columns: tuple[str, ...] | None = tuple(reader.schema.names)
+        self._reader = reader
+
+    def blocks(self, *, block_rows: int) -> Iterator[FrameBlock]:
+        """Read batch by batch; batches of more rows are cut."""
+        first_row = 0
+        for batch in self._reader:
+            frame = arrow_frame([batch])
+            for start in range(0, len(frame), block_rows):
+                yield FrameBlock(first_row + start, frame[start : start + block_rows])
+            first_row += len(frame)
+
+
+def frame_source(rows: Any, *, uri: str | None) -> FrameSource | None:
+    """
+    Open a frame.
+
+    :return: None where it is no frame.
+    :raises SourceError: it is a lazy frame or a single column, or its columns have no usable names.
+    """
+    if type(rows).__name__ == "RecordBatch" and type(rows).__module__.startswith("pyarrow"):
+        rows = _table([rows])
+    try:
+        found = nw.from_native(rows, pass_through=True, allow_series=True)
+    except DuplicateError as error:
+        raise _duplicates(str(error).partition("\n- ")[2].replace("\n- ", ", ")) from None
+    if isinstance(found, nw.LazyFrame):
+        raise SourceError(
+            "the frame is lazy: it holds a query, not rows",
+            hint="Call .collect() on it first (.compute() in Dask, .to_arrow_table() in DuckDB).",
+        )
+    if isinstance(found, nw.Series):
+        raise SourceError("a single column is no table", hint="Call .to_frame() on it, and name the column.")
+    if not isinstance(found, nw.DataFrame):
+        return None
+    check_columns(found.columns)
+    return FrameSource(found, uri=uri)
+
+
+def _table(batches: Sequence[Any]) -> Any:
+    import pyarrow  # type: ignore[import-untyped]
+
+    return pyarrow.Table.from_batches(batches)
+
+
+def arrow_frame(batches: Sequence[Any]) -> Frame:
+    """Take record batches of one schema, at least one, as a frame."""
+    return nw.from_native(_table(batches), eager_only=True)
+
+
+def check_columns(names: Sequence[Any]) -> None:
+    """
+    Refuse column names that a mapping cannot name.
+
+    :raises SourceError: there is none, one is no text, or one comes twice.
+    """
+    if not names:
+        raise SourceError(
+            "the rows have no columns", hint="The index of a pandas frame is not one: call .reset_index()."
+        )
+    odd = [name for name in names if not isinstance(name, str)]
+    if any(isinstance(name, tuple) for name in odd):
+        raise SourceError(
+            f"the columns have several levels (a MultiIndex), such as {odd[0]!r}",
+            hint='Flatten them: frame.columns = ["_".join(map(str, name)) for name in frame.columns].',
+        )
+    if odd:
+        raise SourceError(
+            f"the column names {', '.join(map(repr, odd[:5]))} are of type {type(odd[0]).__name__}",
+            hint="Name columns by texts: frame.columns = frame.columns.map(str).",
+        )
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise _duplicates(", ".join(map(repr, twice[:5])))
+
+
+def _duplicates(names: str) -> SourceError:
+    return SourceError(
+        f"columns come more than once: {names}", hint="Rename them, so that each name means one column."
+    )
