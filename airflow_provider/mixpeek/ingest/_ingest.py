@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, get_args
 
 from airflow_provider.mixpeek.client import (
@@ -48,9 +48,9 @@ def ingest(
     bucket: str,
     rows: Any,
     *,
-    mapping: ObjectMapping | dict[str, Any] | None = None,
+    mapping: ObjectMapping | Mapping[str, Any] | None = None,
     keys: Mode | None = None,
-    scope: str = "",
+    scope: str | Callable[[Mode], str] = "",
     on_error: _run.OnError = "fail",
     process: _run.Process = "new",
     batch_size: int = BATCH_SIZE,
@@ -74,7 +74,7 @@ def ingest(
         came before; ``position`` (files): the row and its place in the file; ``columns`` (when the mapping
         names an ``idempotency_key``): those columns and nothing else.
     :param scope: Part of every key: the same rows under another scope are other objects. ``content`` needs
-        one, such as the name and date of the load.
+        one, such as the name and date of the load. May be a function of the kind of keys.
     :param on_error: ``fail``: stop at the first row that is wrong. ``collect``: set it aside, with the
         reason, and go on.
     :param process: ``new``: submit objects in batches unless they are processed already; ``all``: those too,
@@ -92,7 +92,8 @@ def ingest(
     limits = _checked_limits(mixpeek, batch_size, max_request_bytes, in_flight, on_error, process)
     source = open_source(rows, source_name=source_name)
     mapped = ObjectMapping.of(mapping)
-    mode = _mode(keys, mapped, source, scope)
+    mode = _mode(keys, mapped, source)
+    scope = _scope(scope, mode)
     target = mixpeek.buckets.find(bucket)
     _refuse_unique_key(target)
 
@@ -161,7 +162,7 @@ def _checked_limits(
     )
 
 
-def _mode(keys: Mode | None, mapping: ObjectMapping | None, source: Source, scope: str) -> Mode:
+def _mode(keys: Mode | None, mapping: ObjectMapping | None, source: Source) -> Mode:
     """What identifies a row of this call."""
     named = mapping is not None and mapping.idempotency_key is not None
     if keys not in (None, *get_args(Mode)):
@@ -176,12 +177,17 @@ def _mode(keys: Mode | None, mapping: ObjectMapping | None, source: Source, scop
         )
     if mode == "position" and source.kind != "file":
         raise MixpeekConfigError("keys='position' is for files: rows of a frame have no place of their own")
+    return mode
+
+
+def _scope(given: str | Callable[[Mode], str], mode: Mode) -> str:
+    scope = given(mode) if callable(given) else given
     if mode == "content" and not scope:
         raise MixpeekConfigError(
             "rows that are identified by their content need a scope=",
             hint="Name the load, such as 'shop-2026-11-23': rows that come again under it are stored once.",
         )
-    return mode
+    return scope
 
 
 def _refuse_unique_key(bucket: Bucket) -> None:

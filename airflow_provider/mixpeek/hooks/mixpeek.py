@@ -1,0 +1,166 @@
+"""The hook: a Mixpeek client from an Airflow connection."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+
+from airflow.sdk import BaseHook
+
+from airflow_provider.mixpeek import _provider_info
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+    from airflow_provider.mixpeek.client import AsyncMixpeekClient, MixpeekClient, Settings
+    from airflow_provider.mixpeek.client._client import Batches, Buckets, Objects, Tasks
+
+#: Fields of the connection's extra that settings are made of.
+_EXTRAS = frozenset(
+    {
+        "namespace",
+        "generation",
+        "timeout",
+        "requests_per_second",
+        "allow_insecure_http",
+        "ca_bundle",
+        "proxy",
+    }
+)
+
+
+class MixpeekHook(BaseHook):
+    """
+    Talk to Mixpeek with the settings of an Airflow connection.
+
+    ``hook.buckets``, ``hook.objects``, ``hook.batches`` and ``hook.tasks`` are the client's resources:
+
+    .. code-block:: python
+
+        hook = MixpeekHook()
+        for bucket in hook.buckets.list():
+            print(bucket.bucket_id, bucket.object_count)
+
+    The connection is looked up when the client is first used, never when the hook is made.
+
+    :param mixpeek_conn_id: Id of the connection. It holds the API key in its password, the base URL in its
+        host (default ``https://api.mixpeek.com``), and in its extra ``namespace``, ``generation``,
+        ``timeout`` (seconds), ``requests_per_second``, ``allow_insecure_http``, ``ca_bundle`` (path),
+        ``proxy`` (URL).
+    """
+
+    conn_name_attr = "mixpeek_conn_id"
+    default_conn_name = "mixpeek_default"
+    conn_type = _provider_info.CONNECTION_TYPE
+    hook_name = _provider_info.HOOK_NAME
+
+    def __init__(self, mixpeek_conn_id: str = default_conn_name, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.mixpeek_conn_id = mixpeek_conn_id
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Fields of the connection form, for Airflow before 3.2."""
+        return _provider_info.get_connection_form_widgets()
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Labels and hidden fields of the connection form, for Airflow before 3.2."""
+        return _provider_info.get_ui_field_behaviour()
+
+    @cached_property
+    def client(self) -> MixpeekClient:
+        """The client of this hook, made once. It is closed with the process that uses it."""
+        return self.get_client()
+
+    def get_client(self) -> MixpeekClient:
+        """
+        Make a client that the caller closes: ``with hook.get_client() as mixpeek: ...``.
+
+        :raises MixpeekConfigError: the connection lacks the key, or a field of it is wrong.
+        """
+        from airflow_provider.mixpeek.client import MixpeekClient
+
+        return MixpeekClient.from_settings(self._settings(self.get_connection(self.mixpeek_conn_id)))
+
+    async def get_async_client(self) -> AsyncMixpeekClient:
+        """Make an asynchronous client that the caller closes; the errors are those of :meth:`get_client`."""
+        from airflow_provider.mixpeek.client import AsyncMixpeekClient
+
+        connection = await self.aget_connection(self.mixpeek_conn_id)
+        return AsyncMixpeekClient.from_settings(self._settings(connection))
+
+    def get_conn(self) -> MixpeekClient:
+        """The client of this hook, under the name that hooks of Airflow have for it."""
+        return self.client
+
+    @property
+    def buckets(self) -> Buckets:
+        """Buckets of the connection's namespace."""
+        return self.client.buckets
+
+    @property
+    def objects(self) -> Objects:
+        """Objects of a bucket."""
+        return self.client.objects
+
+    @property
+    def batches(self) -> Batches:
+        """Batches of a bucket."""
+        return self.client.batches
+
+    @property
+    def tasks(self) -> Tasks:
+        """Asynchronous jobs."""
+        return self.client.tasks
+
+    def test_connection(self) -> tuple[bool, str]:
+        """
+        Ask the server who we are and whether it knows the namespace.
+
+        :return: Whether that worked, and what the answer was or what to change.
+        """
+        from airflow_provider.mixpeek.client import MixpeekError
+
+        try:
+            with self.get_client() as mixpeek:
+                me = mixpeek.whoami()
+                # An unknown namespace is an error here and not an empty list.
+                next(mixpeek.buckets.list(), None)
+                namespace = mixpeek.session.settings.namespace
+        except MixpeekError as error:
+            return False, str(error)
+        who = me.organization_name or me.organization_id
+        may = ", ".join(me.key.permissions) if me.key and me.key.permissions else "unknown permissions"
+        return True, f"Connected to {who} (plan {me.account_type}) with {may}, in namespace {namespace!r}."
+
+    def _settings(self, connection: Connection) -> Settings:
+        from airflow_provider.mixpeek.client import Settings
+
+        extra = connection.extra_dejson
+        unknown = sorted(set(extra) - _EXTRAS)
+        if unknown:
+            self.log.warning(
+                "Connection %s: unknown extra fields are ignored: %s. Known are: %s.",
+                self.mixpeek_conn_id,
+                ", ".join(unknown),
+                ", ".join(sorted(_EXTRAS)),
+            )
+        return Settings.of(
+            api_key=connection.password,
+            base_url=_with_port(connection.host, connection.port),
+            **{name: extra[name] for name in _EXTRAS & set(extra)},
+        )
+
+
+def _with_port(host: str | None, port: int | None) -> str | None:
+    """The base URL of a connection whose port may stand in the host or in a field of its own."""
+    if not host or not port:
+        return host or None
+    has_scheme = "://" in host
+    parts = urlsplit(host if has_scheme else f"//{host}")
+    if parts.netloc.rpartition(":")[2].isdigit():
+        return host
+    whole = urlunsplit(parts._replace(netloc=f"{parts.netloc}:{port}"))
+    return whole if has_scheme else whole.removeprefix("//")

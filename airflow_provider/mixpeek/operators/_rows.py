@@ -1,0 +1,40 @@
+"""Rows as an operator's argument: handed on, never rendered and never shown."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sized
+from typing import Any
+
+from airflow.sdk import XComArg
+
+
+class HeldRows:
+    """
+    Rows that Airflow is to leave alone.
+
+    Airflow renders every string inside a template field and stores what the field looks like. For a frame
+    or a list of dicts that would cost most of the task's time, and put the rows into the database and the
+    UI.
+    """
+
+    def __init__(self, rows: Any) -> None:
+        self.rows = rows
+
+    def __repr__(self) -> str:
+        count = f"{len(self.rows)} rows" if isinstance(self.rows, Sized) else "rows"
+        return f"<{count}>"
+
+
+def held(rows: Any) -> Any:
+    """What an operator keeps of its ``rows``: paths are templates, XComs are resolved, all else is held."""
+    if isinstance(rows, os.PathLike):
+        return os.fspath(rows)
+    if rows is None or isinstance(rows, str | XComArg | HeldRows):
+        return rows
+    return HeldRows(rows)
+
+
+def released(rows: Any) -> Any:
+    """The rows themselves."""
+    return rows.rows if isinstance(rows, HeldRows) else rows

@@ -1,0 +1,152 @@
+"""The operator that creates objects from rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow.sdk import BaseOperator
+
+from airflow_provider.mixpeek.hooks.mixpeek import MixpeekHook
+from airflow_provider.mixpeek.operators._rows import held, released
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider.mixpeek.ingest import ObjectMapping
+
+
+class MixpeekCreateObjectsOperator(BaseOperator):
+    """
+    Create an object in a bucket from every row, and have the objects processed.
+
+    Each row is created under a key of its own, which a retry of this task makes again: what the try before
+    has stored is found and not stored twice.
+
+    Returns counts and what there is to wait for, one XCom key each: ``bucket_id``, ``rows_read``,
+    ``created``, ``replayed``, ``stored``, ``rejected``, ``unsent``, ``in_doubt``, and ``waits``, which a
+    ``MixpeekTaskSensor`` takes: ``create.output["waits"]``.
+
+    :param bucket: Name or id of the bucket (templated).
+    :param rows: The path of a Parquet, CSV or JSON Lines file (templated), the output of another task, or a
+        data frame or list of dicts. Prefer a path: rows that go through XCom are copied into Airflow's
+        database. Rows are neither rendered nor shown.
+    :param mapping: What the columns become: an ``ObjectMapping``, or a dict of its parts (templated). None:
+        columns named like properties of the bucket's schema.
+    :param keys: What identifies a row: ``content`` (default for frames and lists), ``position`` (files), or
+        ``columns`` (when the mapping names an ``idempotency_key``).
+    :param scope: Part of every row's key (templated). By default the DAG run and this task (DAG, run, task,
+        and for ``content`` the map index), so that another run creates objects of its own; with ``columns``
+        nothing, so that a row of the same business key is the same object in every run.
+    :param on_error: ``fail`` at the first row that is wrong, or ``collect`` such rows, log them and go on.
+    :param process: ``new``: submit batches with the objects that are not processed yet; ``all``: with all of
+        them, their documents replaced; False: store only.
+    :param batch_size: Objects of one batch.
+    :param max_request_bytes: Bytes of one request's body; a row that is larger is rejected.
+    :param in_flight: Requests under way at once.
+    :param source_name: Stands for a file in its rows' keys, wherever it is read from (templated).
+    :param allow_empty: No rows at all are a success and not an error.
+    :param mixpeek_conn_id: Id of the connection (templated).
+    """
+
+    template_fields: Sequence[str] = (
+        "bucket",
+        "rows",
+        "mapping",
+        "scope",
+        "source_name",
+        "mixpeek_conn_id",
+    )
+    template_fields_renderers = {"mapping": "json"}  # noqa: RUF012 - Airflow's own form of it
+    ui_color = "#e6f4ea"
+
+    def __init__(
+        self,
+        *,
+        bucket: str,
+        rows: Any,
+        mapping: ObjectMapping | Mapping[str, Any] | None = None,
+        keys: Literal["content", "position", "columns"] | None = None,
+        scope: str | None = None,
+        on_error: Literal["fail", "collect"] = "fail",
+        process: Literal["new", "all", False] = "new",
+        batch_size: int = 1_000,
+        max_request_bytes: int = 8_000_000,
+        in_flight: int = 8,
+        source_name: str | None = None,
+        allow_empty: bool = False,
+        mixpeek_conn_id: str = MixpeekHook.default_conn_name,
+        multiple_outputs: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(multiple_outputs=multiple_outputs, **kwargs)
+        self.bucket = bucket
+        self.rows = rows
+        self.mapping = mapping
+        self.keys = keys
+        self.scope = scope
+        self.on_error = on_error
+        self.process = process
+        self.batch_size = batch_size
+        self.max_request_bytes = max_request_bytes
+        self.in_flight = in_flight
+        self.source_name = source_name
+        self.allow_empty = allow_empty
+        self.mixpeek_conn_id = mixpeek_conn_id
+
+    @property
+    def rows(self) -> Any:
+        """A path, an XComArg, or held rows; rendering sets it again with what it resolved."""
+        return self._rows
+
+    @rows.setter
+    def rows(self, rows: Any) -> None:
+        self._rows = held(rows)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """
+        Create the objects and submit their batches.
+
+        :raises MixpeekConfigError: rows, mapping, bucket or connection do not fit; nothing was sent.
+        :raises IngestError: the run did not get to its end; its message says what was done.
+        """
+        from airflow_provider.mixpeek.ingest import ingest
+
+        with MixpeekHook(self.mixpeek_conn_id).get_client() as mixpeek:
+            report = ingest(
+                mixpeek,
+                self.bucket,
+                released(self.rows),
+                mapping=self.mapping,
+                keys=self.keys,
+                scope=lambda mode: self._scope(mode, context),
+                on_error=self.on_error,
+                process=self.process,
+                batch_size=self.batch_size,
+                max_request_bytes=self.max_request_bytes,
+                in_flight=self.in_flight,
+                source_name=self.source_name,
+                allow_empty=self.allow_empty,
+            )
+        if not report.waits:
+            self.log.info("Nothing was submitted for processing, so there is nothing to wait for.")
+        return {
+            "bucket_id": report.bucket_id,
+            "rows_read": report.rows_read,
+            **report.counts(),
+            "waits": report.waits,
+        }
+
+    def _scope(self, mode: str, context: Context) -> str:
+        """What a retry shares with the try before it and with nothing else, so never the try number."""
+        ti = context["ti"]
+        if self.scope is not None:
+            parts = [self.scope]
+        elif mode == "columns":
+            return ""
+        else:
+            parts = [ti.dag_id, ti.run_id, ti.task_id]
+        if mode == "content":
+            # Two mapped parts may hold equal rows, which are two rows.
+            parts.append(str(ti.map_index))
+        return "\n".join(parts)
