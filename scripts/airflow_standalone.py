@@ -14,10 +14,10 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.request
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).resolve().parent.parent
 LOOPBACK = "127.0.0.1"
 START_SECONDS = 180.0
-STOP_SECONDS = 20.0
+STOP_SECONDS = 10.0
 
 # A proxy that the shell names is not for this machine's own ports.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -39,11 +39,26 @@ class NotRunningError(Exception):
     """A process ended that should run, or did not answer in time."""
 
 
+@dataclass(slots=True)
+class Stop:
+    """Whether a signal has asked to stop.
+
+    A plain flag: a handler runs in the middle of whatever the main thread does, and the lock of a
+    ``threading.Event`` could be held just then.
+    """
+
+    requested: bool = False
+
+    def request(self, *_: object) -> None:
+        """Handle a signal."""
+        self.requested = True
+
+
 def main() -> int:
     """Start everything, print where it is, wait for a signal, stop everything; return the exit code."""
-    stop = threading.Event()
+    stop = Stop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, stop.request)
     with tempfile.TemporaryDirectory(prefix="mixpeek-airflow-") as home:
         try:
             serve(Path(home), stop)
@@ -57,8 +72,8 @@ def main() -> int:
     return 0
 
 
-def serve(home: Path, stop: threading.Event) -> None:
-    """Run the emulator and Airflow until ``stop`` is set.
+def serve(home: Path, stop: Stop) -> None:
+    """Run the emulator and Airflow until a stop is requested.
 
     :raises NotRunningError: one of them ended by itself or did not come up
     """
@@ -90,7 +105,8 @@ def serve(home: Path, stop: threading.Event) -> None:
                 flush=True,
             )
             until(lambda: False, processes, stop, seconds=float("inf"))
-        print("Stopping...", flush=True)
+        with suppress(OSError):  # the terminal may be gone
+            print("Stopping...", flush=True)
 
 
 def airflow_environment(home: Path, *, airflow_url: str, emulator_url: str) -> dict[str, str]:
@@ -175,17 +191,17 @@ def session_members(session: int) -> list[int]:
 def until(
     condition: Callable[[], bool],
     processes: Mapping[str, subprocess.Popen[bytes]],
-    stop: threading.Event,
+    stop: Stop,
     *,
     seconds: float = START_SECONDS,
 ) -> bool:
     """Wait for a condition while all processes run.
 
-    :return: whether it was met; False when ``stop`` was set first
+    :return: whether it was met; False when a stop was requested first
     :raises NotRunningError: a process ended, or the seconds ran out
     """
     deadline = time.monotonic() + seconds
-    while not stop.is_set():
+    while not stop.requested:
         for name, process in processes.items():
             if process.poll() is not None:
                 raise NotRunningError(
@@ -195,7 +211,7 @@ def until(
             return True
         if time.monotonic() > deadline:
             raise NotRunningError(f"Not ready after {seconds:.0f} s; the logs are above.")
-        stop.wait(0.5)
+        time.sleep(0.5)
     return False
 
 
