@@ -48,7 +48,7 @@ class FrameBlock:
         """Return one row as it came."""
         # Column by column: a row of a pandas frame would turn integers beside floats into floats.
         one = self.frame[index : index + 1]
-        return {name: one.get_column(name).to_list()[0] for name in one.columns}
+        return {name: _first(one.get_column(name)) for name in one.columns}
 
 
 def _cells(series: nw.Series[Any]) -> Sequence[Any]:
@@ -61,6 +61,13 @@ def _cells(series: nw.Series[Any]) -> Sequence[Any]:
     if isinstance(dtype, nw.Duration):
         return duration_column(series.to_numpy())
     return series.to_list()
+
+
+def _first(series: nw.Series[Any]) -> Any:
+    try:
+        return series.to_list()[0]
+    except Exception as error:  # noqa: BLE001 - a damaged cell of a column that nobody maps must not end a run
+        return f"<cannot be read: {error}>"
 
 
 class FrameSource:
