@@ -1,23 +1,26 @@
-"""An ASGI application behind a real socket, in a thread of its own."""
+"""An ASGI application behind a real socket, in a thread of its own.
+
+Of uvicorn this takes the HTTP protocol, not the server around it: that one polls, so that every stop costs a
+fifth of a second, which a test suite pays per test.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import struct
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
 
 from .ingress import ConnectionResetByFault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 Value = TypeVar("Value")
@@ -26,7 +29,7 @@ _GRACE_SECONDS = 1
 _PATIENCE_SECONDS = 30
 
 
-class _ResettingProtocol(H11Protocol):
+class _Protocol(H11Protocol):
     """HTTP/1.1 where an application can break its connection so that the peer's next read or write fails."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -34,35 +37,32 @@ class _ResettingProtocol(H11Protocol):
         # The base class calls this attribute for every request.
         self.app: Any = self._resetting(self.app)
 
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        # Head and body of an answer are two writes: they must not wait for each other's acknowledgement.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
     def _resetting(self, app: Any) -> ASGIApp:
         async def resetting(scope: Scope, receive: Receive, send: Send) -> None:
             try:
                 await app(scope, receive, send)
             except ConnectionResetByFault:
-                self._reset()
-                # The server would answer 500 to an application that returns before its client is gone.
+                self.reset()
+                # The base class would answer 500 to an application that returns before its client is gone.
                 while (await receive())["type"] != "http.disconnect":
                     pass
+            except asyncio.CancelledError:
+                # The server stops, and has dropped the connection: there is nobody to answer.
+                return
 
         return resetting
 
-    def _reset(self) -> None:
+    def reset(self) -> None:
+        """Break the connection; what was not sent yet is lost."""
         peer = self.transport.get_extra_info("socket")
         # Without lingering, closing sends a reset; else it would be a tidy end of stream.
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT_AT_ALL)
         self.transport.abort()
-
-
-class _Server(uvicorn.Server):
-    """Tells when it listens."""
-
-    def __init__(self, config: uvicorn.Config, listening: Future[asyncio.AbstractEventLoop]) -> None:
-        super().__init__(config)
-        self._listening = listening
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
-        self._listening.set_result(asyncio.get_running_loop())
 
 
 class ServerThread:
@@ -78,41 +78,54 @@ class ServerThread:
         try:
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
             self._socket = socket.create_server((host, port), family=family)
-        except OSError as error:
-            raise OSError(
-                error.errno, f"The emulator cannot listen on {host}:{port}: {error.strerror or error}"
-            ) from error
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or error
+            number = getattr(error, "errno", None)
+            raise OSError(number, f"The emulator cannot listen on {host}:{port}: {reason}") from error
         self.port: int = self._socket.getsockname()[1]
-        listening: Future[asyncio.AbstractEventLoop] = Future()
-        config = uvicorn.Config(
-            app,
-            http=_ResettingProtocol,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=_GRACE_SECONDS,
-            server_header=False,
+        self._config = uvicorn.Config(
+            app, http=_Protocol, ws="none", lifespan="off", log_config=None, access_log=False
         )
-        self._server = _Server(config, listening)
+        self._stop = asyncio.Event()
+        listening: Future[asyncio.AbstractEventLoop] = Future()
         # A daemon, so that a test run that forgets to stop it still ends.
         self._thread = threading.Thread(
             target=self._run, args=(listening,), name=f"mixpeek-emulator-{self.port}", daemon=True
         )
         self._thread.start()
-        try:
-            self._loop = listening.result(timeout=_PATIENCE_SECONDS)
-        except BaseException:
-            self.stop()
-            raise
+        self._loop = listening.result(timeout=_PATIENCE_SECONDS)
 
     def _run(self, listening: Future[asyncio.AbstractEventLoop]) -> None:
         try:
-            asyncio.run(self._server.serve(sockets=[self._socket]))
+            asyncio.run(self._serve(listening))
         except BaseException as error:
+            self._socket.close()
             if listening.done():
                 raise
             listening.set_exception(error)
+
+    async def _serve(self, listening: Future[asyncio.AbstractEventLoop]) -> None:
+        self._config.load()
+        state = ServerState()
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(
+            lambda: _Protocol(config=self._config, server_state=state, app_state={}, _loop=loop),
+            sock=self._socket,
+        )
+        listening.set_result(loop)
+        await self._stop.wait()
+        server.close()
+        for connection in list(state.connections):
+            connection.shutdown()
+        if state.tasks:
+            await asyncio.wait(state.tasks, timeout=_GRACE_SECONDS)
+        for connection in list(state.connections):
+            if isinstance(connection, _Protocol):
+                connection.reset()
+        # One turn of the loop tells the applications that are still at work that their connections are gone.
+        await asyncio.sleep(0)
+        for task in state.tasks:
+            task.cancel()
 
     def call(self, function: Callable[[], Value]) -> Value:
         """Call a function in the server's loop, between two steps of requests, and answer its result."""
@@ -127,10 +140,8 @@ class ServerThread:
 
         :raises RuntimeError: The thread does not end.
         """
-        self._server.should_exit = True
+        self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(timeout=_PATIENCE_SECONDS)
-        with contextlib.suppress(OSError):
-            self._socket.close()
         if self._thread.is_alive():
             raise RuntimeError(
                 f"The emulator's thread {self._thread.name} did not end in {_PATIENCE_SECONDS} s"
