@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from airflow_provider.mixpeek.emulator.limits import TokenBucket
+
+
+def test_a_full_bucket_lets_a_burst_through_and_then_the_rate():
+    bucket = TokenBucket(2, 3)
+    assert [bucket.take(100.0).allowed for _ in range(5)] == [True] * 3 + [False] * 2
+    assert [bucket.take(100.0 + seconds).allowed for seconds in (0.4, 0.5, 0.9, 1.0)] == [
+        False,
+        True,
+        False,
+        True,
+    ]
+
+
+def test_what_a_verdict_says():
+    bucket = TokenBucket(0.1, 2)
+    first = bucket.take(1000.0)
+    assert (first.limit, first.remaining, first.reset, first.retry_after) == (2, 1, 1010, 0)
+    bucket.take(1000.0)
+    refused = bucket.take(1000.0)
+    assert (refused.allowed, refused.remaining, refused.reset, refused.retry_after) == (False, 0, 1020, 10)
+    assert refused.headers()["Retry-After"] == "10"
+    assert bucket.take(1010.0).allowed
+
+
+def test_a_client_that_waits_exactly_is_served():
+    bucket = TokenBucket(3, 1)
+    assert all(bucket.take(number / 3).allowed for number in range(1000))
+
+
+def test_a_clock_that_steps_back_costs_nothing():
+    bucket = TokenBucket(1, 1)
+    assert bucket.take(100.0).allowed
+    assert not bucket.take(50.0).allowed
+    assert bucket.take(51.0).allowed
+
+
+async def test_over_the_limit_is_429_with_everything_a_client_needs(in_process, clock):
+    emulator, api = await in_process(rate_limit=0.5, burst=2)
+    answers = [await api.get("/v1/me") for _ in range(3)]
+    assert [each.status_code for each in answers] == [200, 200, 429]
+    assert [each.headers["X-RateLimit-Remaining"] for each in answers] == ["1", "0", "0"]
+    refused = answers[2]
+    assert refused.headers["Retry-After"] == "2"
+    assert int(refused.headers["X-RateLimit-Reset"]) == clock.now + 4
+    error = refused.json()["error"]
+    assert error["type"] == "TooManyRequestsError"
+    assert error["details"] == {"limit": 2, "window": 4.0, "retry_after": 2}
+    clock.now += 2
+    assert (await api.get("/v1/me")).status_code == 200
+    requests = {each["status"]: each["count"] for each in emulator.state()["requests"]}
+    assert requests == {200: 3, 429: 1}
+
+
+async def test_health_and_control_calls_are_not_limited(in_process):
+    _, api = await in_process(rate_limit=0.01, burst=1)
+    await api.get("/v1/me")
+    for _ in range(3):
+        assert (await api.get("/v1/health")).status_code == 200
+        assert (await api.get("/_emulator/state")).status_code == 200
+    assert (await api.get("/v1/me")).status_code == 429
+
+
+async def test_without_a_limit_there_are_no_such_headers(in_process):
+    _, api = await in_process()
+    assert "X-RateLimit-Limit" not in (await api.get("/v1/me")).headers
