@@ -109,8 +109,8 @@ def test_airflow_lists_the_provider() -> None:
 
 def test_airflow_shows_all_of_the_info() -> None:
     (shown,) = airflow_json("providers", "get", "airflow-provider-mixpeek", "--full")
-    del shown["description"]  # rendered from its markup
-    assert shown == {key: as_printed(value) for key, value in INFO.items() if key != "description"}
+    for key in INFO.keys() - {"description"}:  # rendered from its markup
+        assert shown[key] == as_printed(INFO[key])
 
 
 def test_airflow_imports_the_hook() -> None:
