@@ -1,0 +1,116 @@
+"""The example DAGs, parsed as Airflow parses them and run on a real Airflow against the emulator."""
+
+import csv
+import json
+import tempfile
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+
+from airflow_provider.mixpeek.client import MixpeekClient
+from airflow_provider.mixpeek.emulator import Emulator
+
+EXAMPLES = Path(__file__).parents[2] / "example_dags"
+
+
+@pytest.fixture(scope="module")
+def examples() -> DagBag:
+    return DagBag(dag_folder=EXAMPLES, bundle_name="dags-folder")
+
+
+@pytest.fixture
+def server(
+    make_emulator: Callable[..., Emulator], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Emulator:
+    # The files that example tasks write would stay in the machine's own folder.
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    emulator = make_emulator(task_seconds=0.2)
+    connection = {
+        "conn_type": "mixpeek",
+        "password": "sk_examples_0001",
+        "host": emulator.url,
+        "extra": {"namespace": "examples"},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_MIXPEEK_DEFAULT", json.dumps(connection))
+    return emulator
+
+
+@pytest.fixture
+def mixpeek(server: Emulator) -> Any:
+    with MixpeekClient("sk_examples_0001", namespace="examples", base_url=server.url) as client:
+        yield client
+
+
+def run(examples: DagBag, run_dag: Callable[..., Any], dag_id: str) -> Any:
+    outcome = run_dag(examples.dags[dag_id])
+    assert outcome.state == "success"
+    return outcome
+
+
+def airports() -> list[dict[str, str]]:
+    with (files("airportsdata") / "airports.csv").open(encoding="utf-8") as table:
+        return list(csv.DictReader(table))
+
+
+def test_every_example_is_parsed_without_an_error(examples: DagBag) -> None:
+    assert examples.import_errors == {}
+    assert sorted(examples.dags) == [
+        "mixpeek_films",
+        "mixpeek_ingest_file",
+        "mixpeek_mapped_files",
+        "mixpeek_taskflow_hook",
+    ]
+
+
+def test_a_file_becomes_one_processed_object_a_row(
+    examples: DagBag, run_dag: Any, server: Emulator, mixpeek: MixpeekClient
+) -> None:
+    # dag.test() does not wait for a reschedule; how long that is belongs to the example's reader.
+    examples.dags["mixpeek_ingest_file"].get_task("wait_until_processed").poke_interval = 0.2
+    run(examples, run_dag, "mixpeek_ingest_file")
+
+    rows = airports()
+    assert server.state()["objects_processed"] == {"1": len(rows)}
+    bucket = mixpeek.buckets.find("airports")
+    stored = {one.model_extra["metadata"]["icao"]: one for one in mixpeek.objects.list(bucket.bucket_id)}
+    namibian = next(row for row in rows if row["country"] == "NA")
+    one = stored[namibian["icao"]]
+    assert one.key_prefix == "/airports/NA"
+    assert one.model_extra["country"] == "NA"
+    assert one.model_extra["elevation"] == float(namibian["elevation"])
+    assert one.blobs[0].properties["text"] == namibian["name"]
+
+
+def test_taskflow_with_the_hook_processes_what_it_created(
+    examples: DagBag, run_dag: Any, server: Emulator
+) -> None:
+    run(examples, run_dag, "mixpeek_taskflow_hook")
+
+    assert server.state()["objects_processed"] == {"1": 3}
+
+
+def test_each_mapped_file_is_stored_whole(
+    examples: DagBag, run_dag: Any, server: Emulator, mixpeek: MixpeekClient
+) -> None:
+    run(examples, run_dag, "mixpeek_mapped_files")
+
+    wanted = [row for row in airports() if row["country"] in ("IS", "NA", "SG")]
+    assert server.state()["objects_processed"] == {"1": len(wanted)}
+    bucket = mixpeek.buckets.find("airports_by_country")
+    names = sorted(one.blobs[0].properties["text"] for one in mixpeek.objects.list(bucket.bucket_id))
+    assert names == sorted(row["name"] for row in wanted)
+
+
+def test_films_keep_their_blanks_and_odd_titles_and_lose_only_repeated_keys(
+    examples: DagBag, run_dag: Any, server: Emulator, mixpeek: MixpeekClient
+) -> None:
+    run(examples, run_dag, "mixpeek_films")
+
+    assert server.state()["objects_processed"] == {"1": 17_470}
+    bucket = mixpeek.buckets.find("films")
+    titles = {one.blobs[0].properties["text"] for one in mixpeek.objects.list(bucket.bucket_id)}
+    assert {"9", "8½"} <= titles
