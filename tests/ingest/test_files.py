@@ -163,9 +163,11 @@ def test_parquet_positions_are_row_group_and_row(tmp_path, block_rows):
     assert rows == table().to_pylist()
 
 
-def test_parquet_without_rows_has_no_blocks(tmp_path):
-    pq.write_table(table(0), tmp_path / "a.parquet")
-    assert read(tmp_path / "a.parquet") == ([], [], {})
+def test_parquet_row_groups_without_rows_are_no_blocks(tmp_path):
+    with pq.ParquetWriter(tmp_path / "a.parquet", table(1).schema) as writer:
+        for rows in (0, 1, 0):
+            writer.write_table(table(1).slice(0, rows))
+    assert [len(block) for block in open_source(tmp_path / "a.parquet").blocks(block_rows=5)] == [1]
 
 
 def test_the_index_of_a_pandas_frame_that_parquet_keeps_is_a_column(tmp_path):

@@ -178,6 +178,10 @@ def test_content_tells_equal_rows_apart_by_their_number_only():
     assert keys("content", turned).keys == [fourth, first, third, second]
 
 
+def test_content_counts_all_the_equal_rows_that_came_before():
+    assert len(set(keys("content", {"sku": ["A"] * 5}).keys)) == 5
+
+
 def test_content_does_not_count_rows_that_are_not_sent():
     skipped = keys("content", skip={0})
     assert skipped.keys == [None, keys("content").keys[1], keys("content").keys[0], keys("content").keys[3]]

@@ -103,6 +103,7 @@ FORMS = [
     (pd.Timedelta(1_500_000_001, "ns"), 1.500000001),
     (np.timedelta64(1_500, "ms"), 1.5),
     (np.timedelta64(2, "h"), 7_200),
+    (np.timedelta64(2, "25s"), 50),
     (b"", b""),
     (b"\xff\x00", b"\xff\x00"),
     (bytearray(b"ab"), b"ab"),

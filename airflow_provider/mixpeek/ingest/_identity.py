@@ -11,7 +11,7 @@ A key is ``KEY_VERSION`` and a BLAKE2b digest of the mode, the scope, the bucket
 whatever changes them also changes ``KEY_VERSION``.
 
 Memory: ``position`` keeps nothing; ``content`` and ``columns`` remember a digest of 16 bytes for each
-distinct row or key of the call, which Python holds in some 130 bytes.
+distinct row or key of the call, with which Python needs some 100 and 135 bytes (measured at 200,000 rows).
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from itertools import repeat
 from types import NoneType
 from typing import Any, Literal
 
@@ -32,7 +31,6 @@ Mode = Literal["content", "position", "columns"]
 _DIGEST_BYTES = 20
 _SEEN_BYTES = 16
 _SCALARS = frozenset({str, int, float, bool, NoneType})
-_SCALAR_ENCODER = json.JSONEncoder(separators=("\n", ":"), allow_nan=False)
 _NESTED_ENCODER = json.JSONEncoder(separators=(",", ":"), sort_keys=True, allow_nan=False)
 
 
@@ -179,33 +177,30 @@ def canonical_rows(columns: Sequence[tuple[str, Sequence[Any]]]) -> Iterator[byt
     :param columns: Names, sorted, and plain values.
     :return: One ASCII text a row.
     """
-    pieces: list[Iterable[str]] = []
-    for name, values in columns:
-        head = f"{_NESTED_ENCODER.encode(name)}:"
-        if None in values:
-            pieces.append(
-                [
-                    "" if value is None else f"{head}{text}\n"
-                    for value, text in zip(values, _texts(values), strict=True)
-                ]
-            )
-        else:
-            pieces += [repeat(head), _texts(values), repeat("\n")]
-    return (row.encode("ascii") for row in map("".join, zip(*pieces, strict=False)))
+    lines = [_lines(json.dumps(name), values) for name, values in columns]
+    return (row.encode("ascii") for row in map("".join, zip(*lines, strict=True)))
 
 
-def _texts(values: Sequence[Any]) -> list[str]:
+def _lines(name: str, values: Sequence[Any]) -> list[str]:
+    """One line a row, empty where the value is absent."""
     if not values:
         return []
     if _SCALARS.issuperset(map(type, values)):
-        # One call for the column: ASCII-only JSON has no raw line break but the separators.
-        return _SCALAR_ENCODER.encode(values)[1:-1].split("\n")
-    return [
-        f"bytes:{len(value)}:{blake2b(value, digest_size=32).hexdigest()}"
-        if isinstance(value, bytes)
-        else _NESTED_ENCODER.encode(value)
-        for value in values
-    ]
+        # One call for the whole column: what stands between two values is the rest of one line, the end of
+        # a row, and the beginning of the next line. ASCII-only JSON has no raw line break and no NUL.
+        encoder = json.JSONEncoder(separators=(f"\n\0{name}:", ":"), allow_nan=False)
+        lines = f"{name}:{encoder.encode(values)[1:-1]}\n".split("\0")
+        if None not in values:
+            return lines
+        absent = f"{name}:null\n"
+        return ["" if line == absent else line for line in lines]
+    return ["" if value is None else f"{name}:{_text(value)}\n" for value in values]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return f"bytes:{len(value)}:{blake2b(value, digest_size=32).hexdigest()}"
+    return _NESTED_ENCODER.encode(value)
 
 
 def _blanks(columns: Sequence[tuple[str, Sequence[Any]]]) -> dict[int, str]:

@@ -47,8 +47,7 @@ class ParquetSource:
 
     def _batches(self, file: Any, group: int, block_rows: int) -> Iterator[Any]:
         try:
-            # Only rows are counted here: a batch without any would be a block without rows.
-            yield from (b for b in file.iter_batches(batch_size=block_rows, row_groups=[group]) if len(b))
+            yield from file.iter_batches(batch_size=block_rows, row_groups=[group])
         except (OSError, ValueError) as error:  # ArrowInvalid is a ValueError
             raise SourceError(f"{self._path}: row group {group} is damaged: {error}") from error
 

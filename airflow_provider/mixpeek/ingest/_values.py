@@ -49,6 +49,7 @@ _EXACT_INTEGERS = 2**53
 #: Some 1,200 digits: far beyond any number column, far below where Python refuses to print one.
 _MAX_BITS = 4_000
 _MAX_DEPTH = 100
+_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _INFINITY = "an infinite number has no JSON form"
 
 
@@ -147,10 +148,9 @@ def duration_column(durations: numpy.ndarray[Any, Any]) -> list[int | float | No
     """
     import numpy as np
 
-    unit, count = np.datetime_data(durations.dtype)
-    per_second = 10 ** {"s": 0, "ms": 3, "us": 6, "ns": 9}[unit]
+    per_second = _PER_SECOND[np.datetime_data(durations.dtype)[0]]
     seconds: list[int | float | None] = [
-        _seconds(ticks * count, per_second) for ticks in durations.astype("int64").tolist()
+        _seconds(ticks, per_second) for ticks in durations.astype("int64").tolist()
     ]
     for index in np.flatnonzero(np.isnat(durations)).tolist():
         seconds[index] = None
@@ -355,8 +355,8 @@ def _timedelta64(cell: Any, _depth: int) -> int | float | None:
     ticks = int(cell.astype("int64")) * count
     if unit in {"W", "D", "h", "m"}:
         return ticks * {"W": 604_800, "D": 86_400, "h": 3_600, "m": 60}[unit]
-    if unit in {"s", "ms", "us", "ns"}:
-        return _seconds(ticks, 10 ** {"s": 0, "ms": 3, "us": 6, "ns": 9}[unit])
+    if unit in _PER_SECOND:
+        return _seconds(ticks, _PER_SECOND[unit])
     raise NoFormError(f"a duration in units of {unit} is no exact number of seconds")
 
 
