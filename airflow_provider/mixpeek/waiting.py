@@ -9,7 +9,11 @@ else of this package, so that none of those callers can drift from the others.
 from __future__ import annotations
 
 import enum
+import math
 from dataclasses import dataclass, replace
+
+#: Seconds for which a server that asks to wait before the next look is believed.
+LONGEST_HINT = 300.0
 
 
 class Outcome(enum.StrEnum):
@@ -73,7 +77,7 @@ class KeepWaiting:
     """
     Look again.
 
-    :param seconds: When, where the caller owns the interval.
+    :param seconds: When, for callers that have no interval of their own; never past the deadline.
     :param news: Something worth logging, said once; empty most of the time.
     """
 
@@ -123,12 +127,14 @@ class Progress:
     :param looks: Looks so far.
     :param failed_looks: Failed looks in a row.
     :param word: The last status word seen.
+    :param told: Words nobody knows that were told of already.
     """
 
     since: float
     looks: int = 0
     failed_looks: int = 0
     word: str = ""
+    told: frozenset[str] = frozenset()
 
 
 def judge(
@@ -143,23 +149,27 @@ def judge(
     :param rules: What the caller puts up with.
     :return: What to remember, and what to do.
     """
-    late = rules.deadline is not None and now >= rules.deadline
-    settling = now - progress.since < rules.settle
     progress = replace(progress, looks=progress.looks + 1)
-
-    if isinstance(look, FailedLook):
-        return _after_failed_look(look, progress, late=late, rules=rules)
-
+    left = math.inf if rules.deadline is None else rules.deadline - now
+    wait = pause(progress.looks, rules=rules)
     news = ""
-    word = look.word if isinstance(look, Seen) else ""
-    if isinstance(look, Seen) and look.outcome is Outcome.UNKNOWN and word != progress.word:
-        news = f"status {word!r} is not known to this version: waiting on, until the deadline"
-    progress = replace(progress, failed_looks=0, word=word)
-
-    ended = _lost(settling=settling) if isinstance(look, Gone) else _end(look, settling=settling)
-    if ended is None and late:
-        ended = Ended(End.GAVE_UP, _gave_up(word))
-    return progress, ended or KeepWaiting(pause(progress.looks, rules=rules), news)
+    if isinstance(look, FailedLook):
+        progress = replace(progress, failed_looks=progress.failed_looks + 1)
+        ended = _lost_contact(look, progress, rules=rules)
+        news = f"a look failed and is borne: {look.reason}"
+        wait = max(wait, min(look.retry_after or 0.0, LONGEST_HINT))
+    else:
+        settling = now - progress.since < rules.settle
+        word = look.word if isinstance(look, Seen) else ""
+        progress = replace(progress, failed_looks=0, word=word)
+        if isinstance(look, Seen) and look.outcome is Outcome.UNKNOWN and word not in progress.told:
+            progress = replace(progress, told=progress.told | {word})
+            news = f"status {word!r} is not known to this version: waiting on, until the deadline"
+        ended = _lost(settling=settling) if isinstance(look, Gone) else _end(look, settling=settling)
+    if ended is None and left <= 0:
+        ended = Ended(End.GAVE_UP, _gave_up(look, progress))
+    # The last look comes right after the deadline, however long the wait before it would be.
+    return progress, ended or KeepWaiting(min(wait, left), news)
 
 
 def pause(looks: int, *, rules: Rules) -> float:
@@ -187,18 +197,17 @@ def _lost(*, settling: bool) -> Ended | None:
     return Ended(End.LOST, "lost: the server knows it no longer (404), so how it ended cannot be told")
 
 
-def _after_failed_look(
-    look: FailedLook, progress: Progress, *, late: bool, rules: Rules
-) -> tuple[Progress, KeepWaiting | Ended]:
-    progress = replace(progress, failed_looks=progress.failed_looks + 1)
-    tired = rules.max_failed_looks is not None and progress.failed_looks > rules.max_failed_looks
-    if late or tired:
-        times = f"{progress.failed_looks} looks in a row failed, the last one with: {look.reason}"
-        return progress, Ended(End.LOST_CONTACT, f"lost contact, which says nothing about the work: {times}")
-    wait = max(look.retry_after or 0.0, pause(progress.looks, rules=rules))
-    return progress, KeepWaiting(wait, news=f"a look failed and is borne: {look.reason}")
+def _lost_contact(look: FailedLook, progress: Progress, *, rules: Rules) -> Ended | None:
+    if rules.max_failed_looks is None or progress.failed_looks <= rules.max_failed_looks:
+        return None
+    times = f"{progress.failed_looks} looks in a row failed, the last one with: {look.reason}"
+    return Ended(End.LOST_CONTACT, f"lost contact, which says nothing about the work: {times}")
 
 
-def _gave_up(word: str) -> str:
-    last = f"the last status was {word}" if word else "the server did not know it yet"
+def _gave_up(look: Seen | Gone | FailedLook, progress: Progress) -> str:
+    last = f"the last status was {progress.word}" if progress.word else "no status was seen"
+    if isinstance(look, Gone):
+        last = "the server did not know it yet"
+    elif isinstance(look, FailedLook):
+        last += f", and the last look failed: {look.reason}"
     return f"gave up waiting at the deadline, which does not mean it failed: {last}"

@@ -2,39 +2,79 @@
 
 from __future__ import annotations
 
-from airflow_provider.mixpeek.client._async_client import AsyncMixpeekClient
-from airflow_provider.mixpeek.client._client import MixpeekClient
-from airflow_provider.mixpeek.client._errors import (
-    MixpeekAnswerError,
-    MixpeekAuthenticationError,
-    MixpeekConfigError,
-    MixpeekConflictError,
-    MixpeekConnectionError,
-    MixpeekError,
-    MixpeekNamespaceError,
-    MixpeekNotFoundError,
-    MixpeekPermissionError,
-    MixpeekQuotaError,
-    MixpeekRateLimitError,
-    MixpeekServerError,
-    MixpeekStatusError,
-    MixpeekStoppedError,
-    MixpeekTimeoutError,
-    MixpeekValidationError,
-    ValidationIssue,
-)
-from airflow_provider.mixpeek.client._looks import WaitFor
-from airflow_provider.mixpeek.client._models import (
-    Batch,
-    Bucket,
-    BucketSchema,
-    CreatedObjects,
-    Me,
-    MixpeekObject,
-    Task,
-)
-from airflow_provider.mixpeek.client._requests import NewBlob, NewObject
-from airflow_provider.mixpeek.client._settings import Settings
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider.mixpeek.client._async_client import AsyncMixpeekClient
+    from airflow_provider.mixpeek.client._client import MixpeekClient
+    from airflow_provider.mixpeek.client._errors import (
+        MixpeekAnswerError,
+        MixpeekAuthenticationError,
+        MixpeekConfigError,
+        MixpeekConflictError,
+        MixpeekConnectionError,
+        MixpeekError,
+        MixpeekNamespaceError,
+        MixpeekNotFoundError,
+        MixpeekPermissionError,
+        MixpeekQuotaError,
+        MixpeekRateLimitError,
+        MixpeekServerError,
+        MixpeekStatusError,
+        MixpeekStoppedError,
+        MixpeekTimeoutError,
+        MixpeekValidationError,
+        ValidationIssue,
+    )
+    from airflow_provider.mixpeek.client._models import (
+        Batch,
+        Bucket,
+        BucketSchema,
+        CreatedObjects,
+        DeletedBucket,
+        Me,
+        MixpeekObject,
+        Task,
+    )
+    from airflow_provider.mixpeek.client._requests import NewBlob, NewObject
+    from airflow_provider.mixpeek.client._settings import Settings
+    from airflow_provider.mixpeek.client._wait_for import WaitFor
+
+# Who handles our errors, or names something to wait for, should not pay for the HTTP library and the models.
+_HOME = {
+    "AsyncMixpeekClient": "_async_client",
+    "Batch": "_models",
+    "Bucket": "_models",
+    "BucketSchema": "_models",
+    "CreatedObjects": "_models",
+    "DeletedBucket": "_models",
+    "Me": "_models",
+    "MixpeekAnswerError": "_errors",
+    "MixpeekAuthenticationError": "_errors",
+    "MixpeekClient": "_client",
+    "MixpeekConfigError": "_errors",
+    "MixpeekConflictError": "_errors",
+    "MixpeekConnectionError": "_errors",
+    "MixpeekError": "_errors",
+    "MixpeekNamespaceError": "_errors",
+    "MixpeekNotFoundError": "_errors",
+    "MixpeekObject": "_models",
+    "MixpeekPermissionError": "_errors",
+    "MixpeekQuotaError": "_errors",
+    "MixpeekRateLimitError": "_errors",
+    "MixpeekServerError": "_errors",
+    "MixpeekStatusError": "_errors",
+    "MixpeekStoppedError": "_errors",
+    "MixpeekTimeoutError": "_errors",
+    "MixpeekValidationError": "_errors",
+    "NewBlob": "_requests",
+    "NewObject": "_requests",
+    "Settings": "_settings",
+    "Task": "_models",
+    "ValidationIssue": "_errors",
+    "WaitFor": "_wait_for",
+}
 
 __all__ = [
     "AsyncMixpeekClient",
@@ -42,6 +82,7 @@ __all__ = [
     "Bucket",
     "BucketSchema",
     "CreatedObjects",
+    "DeletedBucket",
     "Me",
     "MixpeekAnswerError",
     "MixpeekAuthenticationError",
@@ -68,3 +109,9 @@ __all__ = [
     "ValidationIssue",
     "WaitFor",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)

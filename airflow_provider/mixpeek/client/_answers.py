@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -26,6 +25,7 @@ from airflow_provider.mixpeek.client._errors import (
     MixpeekValidationError,
     ValidationIssue,
 )
+from airflow_provider.mixpeek.client._http_date import unix_time
 
 if TYPE_CHECKING:
     from airflow_provider.mixpeek.client._flow import Answer, Request
@@ -35,6 +35,13 @@ M = TypeVar("M", bound=BaseModel)
 
 #: Letters of a server's text that an error repeats at most.
 LONGEST_TEXT = 500
+
+#: Bytes and depth of a refusal's body that are read as JSON at most; errors are logged and pickled.
+_LARGEST_REFUSAL = 1024 * 1024
+_DEEPEST = 16
+
+#: Refusals after which the same request may succeed.
+_PASSING = frozenset({429, 500, 502, 503, 504})
 
 OTHER_GENERATION = (
     "Does this server speak the other generation of the API? Check the connection's generation."
@@ -93,7 +100,7 @@ def unusable(answer: Answer, request: Request, why: str) -> MixpeekAnswerError:
         method=request.method,
         path=request.path,
         request_id=answer.headers.get("x-request-id"),
-        may_be_stored=request.method != "GET",
+        may_be_stored=request.writes,
     )
 
 
@@ -127,37 +134,39 @@ def refusal(
         "request_id": answer.headers.get("x-request-id"),
     }
     if 300 <= status < 400:
-        target = urlsplit(answer.headers.get("location", "")).hostname or "another address"
         return MixpeekAnswerError(
-            f"the server redirects ({status}) to {target}, which would be sent the key and is not followed",
+            f"the server redirects ({status}) to {_host(answer.headers.get('location', ''))}, which would be "
+            "sent the key and is not followed",
             hint="Set the base URL to the address that the API really has.",
             **common,
         )
-    body = _body(answer)
+    body = _clean(_body(answer), settings)
     found = _error_part(body)
     listed = found.get("details")
     details: dict[str, Any] = listed if isinstance(listed, dict) else {}
-    kind = _text(found.get("type"))
+    kind = _short(_text(found.get("type")))
     retry_after = _retry_after(answer.headers, details, found, wall=wall)
-    error_class = _error_class(status, kind)
-    message = settings.redact(_message(answer, body, found))
-    issues = tuple(_issues(body, details, settings))
-    if issues and str(issues[0]) not in message:
-        more = f" and {len(issues) - 1} more" if len(issues) > 1 else ""
-        message = f"{message} [{issues[0]}{more}]"
-    return error_class(
-        f"{status}{f' {kind}' if kind else ''}: {message}",
+    issues = tuple(_issues(body, details))
+    return _error_class(status, kind)(
+        f"{status}{f' {kind}' if kind else ''}: {_message(answer, body, found, issues, settings)}",
         status=status,
         type=kind,
         code=_text(found.get("code")) or None,
         details=details,
         validation_errors=issues,
-        hint=_hint(status, details),
-        retryable=(status == 429 or status >= 500) and details.get("retryable") is not False,
+        hint=_hint(status, kind, details, retry_after),
+        retryable=status in _PASSING and details.get("retryable") is not False,
         retry_after=retry_after,
-        may_be_stored=status >= 500 and not stored_nothing and request.method != "GET",
+        may_be_stored=status >= 500 and not stored_nothing and request.writes,
         **common,
     )
+
+
+def _host(location: str) -> str:
+    try:
+        return urlsplit(location).hostname or "another address"
+    except ValueError:
+        return "another address"
 
 
 def _error_class(status: int, kind: str) -> type[MixpeekStatusError]:
@@ -177,44 +186,80 @@ def _error_class(status: int, kind: str) -> type[MixpeekStatusError]:
     return by_status.get(status, MixpeekStatusError)
 
 
-def _hint(status: int, details: Mapping[str, Any]) -> str:
-    if status == 403 and "limit" in details:
+def _hint(status: int, kind: str, details: Mapping[str, Any], retry_after: float | None) -> str:
+    hint = _HINTS.get(status, "")
+    if status == 403 and isinstance(details.get("limit"), int | float):
         resource = _text(details.get("resource")) or "limit"
-        return f"The plan's {resource} is used up ({details.get('current', '?')} of {details['limit']})."
-    if status >= 500:
-        return "The server failed; try again later, and tell the vendor the request id if it stays."
-    return _HINTS.get(status, "")
+        current = _short(str(details.get("current", "?")))
+        hint = f"The plan's {resource} is used up ({current} of {details['limit']})."
+    elif status == 404 and not kind:
+        # The API names the kind of its errors: this comes from something that does not know the path.
+        hint = f"{hint} {OTHER_GENERATION}"
+    elif status >= 500:
+        hint = "The server failed; try again later, and tell the vendor the request id if it stays."
+    when = "" if retry_after is None else f"The server asks to wait {retry_after:,.0f} s."
+    return " ".join(filter(None, (hint, when)))
 
 
 def _body(answer: Answer) -> Any:
+    if not answer.content or len(answer.content) > _LARGEST_REFUSAL:
+        return None
     try:
-        return json.loads(answer.content) if answer.content else None
+        return json.loads(answer.content)
     except (ValueError, RecursionError):
         return None
 
 
+def _clean(value: Any, settings: Settings, depth: int = 0) -> Any:
+    """Take the key out wherever it was echoed, and cut what is nested deeper than any error needs."""
+    if isinstance(value, str):
+        # Half a surrogate pair is legal in JSON, and no log can write it.
+        return settings.redact(value).encode("utf-8", "replace").decode()
+    if isinstance(value, dict | list) and depth >= _DEEPEST:
+        return "..."
+    if isinstance(value, dict):
+        return {_clean(name, settings): _clean(part, settings, depth + 1) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_clean(part, settings, depth + 1) for part in value]
+    return value
+
+
 def _error_part(body: Any) -> dict[str, Any]:
-    """The innermost ``{message, type, details}`` of whatever shape the body has."""
-    while isinstance(body, dict):
+    """The outermost part with a message, else the innermost, of whatever shape the body has."""
+    while isinstance(body, dict) and not isinstance(body.get("message"), str):
         inner = body.get("detail") if isinstance(body.get("detail"), dict) else body.get("error")
         if not isinstance(inner, dict):
-            return body
+            break
         body = inner
-    return {}
+    return body if isinstance(body, dict) else {}
 
 
-def _message(answer: Answer, body: Any, found: Mapping[str, Any]) -> str:
+def _message(
+    answer: Answer,
+    body: Any,
+    found: Mapping[str, Any],
+    issues: Sequence[ValidationIssue],
+    settings: Settings,
+) -> str:
+    said = _said(answer, body, found, settings)
+    if not issues or (said and str(issues[0]) in said):
+        return said or "no reason given"
+    first = _short(str(issues[0])) + (f" and {len(issues) - 1} more" if len(issues) > 1 else "")
+    return f"{said} [{first}]" if said else first
+
+
+def _said(answer: Answer, body: Any, found: Mapping[str, Any], settings: Settings) -> str:
     for part in (found.get("message"), found.get("detail"), found.get("error"), body):
         if isinstance(part, str) and part.strip():
             return _short(part)
     if _is_html(answer):
         return "a web page, not the API's answer"
-    if body is None and answer.content.strip():
-        return _short(answer.content[: 4 * LONGEST_TEXT].decode("utf-8", "replace"))
-    return "no reason given"
+    if len(answer.content) > _LARGEST_REFUSAL:
+        return f"a body of {len(answer.content):,} bytes, which was not read"
+    return "" if body is not None else _short(settings.redact(answer.content.decode("utf-8", "replace")))
 
 
-def _issues(body: Any, details: Mapping[str, Any], settings: Settings) -> list[ValidationIssue]:
+def _issues(body: Any, details: Mapping[str, Any]) -> list[ValidationIssue]:
     listed = details.get("validation_errors")
     if listed is None and isinstance(body, dict):
         listed = body.get("detail")
@@ -223,7 +268,7 @@ def _issues(body: Any, details: Mapping[str, Any], settings: Settings) -> list[V
     return [
         ValidationIssue(
             location=_location(entry.get("location", entry.get("loc"))),
-            message=settings.redact(_short(_text(entry.get("message", entry.get("msg"))))),
+            message=_short(_text(entry.get("message", entry.get("msg")))),
             type=_text(entry.get("type")),
         )
         for entry in listed
@@ -242,7 +287,8 @@ def _location(found: Any) -> tuple[str | int, ...]:
 def _retry_after(headers: Mapping[str, str], *bodies: Mapping[str, Any], wall: float) -> float | None:
     """Seconds to wait: the header, as seconds or as a date, before the body's hints."""
     header = headers.get("retry-after", "").strip()
-    hints: list[Any] = [header, _seconds_until(header, wall)]
+    date = unix_time(header)
+    hints: list[Any] = [header, None if date is None else max(0.0, date - wall)]
     for body in bodies:
         hints += [body.get("retry_after_seconds"), body.get("retry_after")]
     for hint in hints:
@@ -255,13 +301,6 @@ def _retry_after(headers: Mapping[str, str], *bodies: Mapping[str, Any], wall: f
     return None
 
 
-def _seconds_until(date: str, wall: float) -> float | None:
-    try:
-        return max(0.0, parsedate_to_datetime(date).timestamp() - wall)
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
 def _is_html(answer: Answer) -> bool:
     start = answer.content[:200].lstrip().lower()
     return "html" in answer.headers.get("content-type", "") or start.startswith((b"<!doctype", b"<html"))
@@ -272,5 +311,6 @@ def _text(value: Any) -> str:
 
 
 def _short(text: str) -> str:
-    line = " ".join(text.split())
+    # A log is read by terminals, to which control characters are commands.
+    line = "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
     return line if len(line) <= LONGEST_TEXT else f"{line[:LONGEST_TEXT]}..."

@@ -13,10 +13,11 @@ from airflow_provider.mixpeek.client import _flows as flows
 from airflow_provider.mixpeek.client._current import CurrentApi
 from airflow_provider.mixpeek.client._flow import Flow, Page, Session, call
 from airflow_provider.mixpeek.client._gate import Gate
-from airflow_provider.mixpeek.client._looks import WaitFor, look
+from airflow_provider.mixpeek.client._looks import look
 from airflow_provider.mixpeek.client._requests import NewBlob, NewObject
 from airflow_provider.mixpeek.client._settings import Settings
 from airflow_provider.mixpeek.client._transport import AsyncTransport, adrive
+from airflow_provider.mixpeek.client._wait_for import WaitFor
 from airflow_provider.mixpeek.waiting import FailedLook, Gone, Seen
 
 if TYPE_CHECKING:
@@ -42,12 +43,13 @@ class _Resource:
         return await self._client.run(flow)
 
     async def _items(self, fetch: Callable[[str | None], Flow[Page[T]]]) -> AsyncIterator[T]:
+        seen: set[str] = set()
         cursor: str | None = None
         while True:
             page = await self._run(fetch(cursor))
             for item in page.results:
                 yield item
-            cursor = flows.following(page, cursor)
+            cursor = flows.following(page, seen)
             if cursor is None:
                 return
 
@@ -94,7 +96,7 @@ class Buckets(_Resource):
 
     async def delete(self, bucket_id: str) -> DeletedBucket:
         """Delete a bucket and its objects; the server works on it in the task that the answer names."""
-        return await self._run(call(self._session, self._session.api.delete_bucket(bucket_id)))
+        return await self._run(flows.delete_bucket(self._session, bucket_id))
 
 
 class Objects(_Resource):
@@ -183,7 +185,7 @@ class Tasks(_Resource):
 
 
 class AsyncMixpeekClient:
-    """A client of one server, key and namespace, for threads."""
+    """A client of one server, key and namespace, for an event loop."""
 
     def __init__(
         self,

@@ -12,10 +12,11 @@ from airflow_provider.mixpeek.client._current import CurrentApi
 from airflow_provider.mixpeek.client._errors import MixpeekStoppedError
 from airflow_provider.mixpeek.client._flow import Flow, Page, Session, call
 from airflow_provider.mixpeek.client._gate import Gate
-from airflow_provider.mixpeek.client._looks import WaitFor, look
+from airflow_provider.mixpeek.client._looks import look
 from airflow_provider.mixpeek.client._requests import NewBlob, NewObject
 from airflow_provider.mixpeek.client._settings import Settings
 from airflow_provider.mixpeek.client._transport import Transport, drive
+from airflow_provider.mixpeek.client._wait_for import WaitFor
 from airflow_provider.mixpeek.waiting import FailedLook, Gone, Seen
 
 if TYPE_CHECKING:
@@ -41,11 +42,12 @@ class _Resource:
         return self._client.run(flow)
 
     def _items(self, fetch: Callable[[str | None], Flow[Page[T]]]) -> Iterator[T]:
+        seen: set[str] = set()
         cursor: str | None = None
         while True:
             page = self._run(fetch(cursor))
             yield from page.results
-            cursor = flows.following(page, cursor)
+            cursor = flows.following(page, seen)
             if cursor is None:
                 return
 
@@ -110,7 +112,7 @@ class Buckets(_Resource):
 
     def delete(self, bucket_id: str) -> DeletedBucket:
         """Delete a bucket and its objects; the server works on it in the task that the answer names."""
-        return self._run(call(self._session, self._session.api.delete_bucket(bucket_id)))
+        return self._run(flows.delete_bucket(self._session, bucket_id))
 
 
 class Objects(_Resource):

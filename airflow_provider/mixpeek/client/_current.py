@@ -118,7 +118,8 @@ class CurrentApi:
     def list_buckets(self, *, search: str | None, cursor: str | None) -> Call[Page[Bucket]]:
         """``POST /v1/buckets/list``, one page."""
         body = encode({"limit": PAGE_SIZE} | _present({"search": search}))
-        return _page("metadata", Request("POST", "/v1/buckets/list", _page_query(cursor), body), _Buckets)
+        request = Request("POST", "/v1/buckets/list", _page_query(cursor), body, reads=True)
+        return _page("metadata", request, _Buckets)
 
     # -- objects -------------------------------------------------------------------------------------------
 
@@ -188,7 +189,8 @@ class CurrentApi:
         """``POST /v1/buckets/{bucket}/objects/list``, one page, oldest first."""
         path = _path("buckets", bucket_id, "objects", "list")
         body = encode(_present({"filters": filters}))
-        return _page("data", Request("POST", path, _page_query(cursor), body), _Objects)
+        request = Request("POST", path, _page_query(cursor), body, reads=True)
+        return _page("data", request, _Objects)
 
     # -- batches and tasks ---------------------------------------------------------------------------------
 
@@ -259,7 +261,7 @@ def _write(category: Category, request: Request, kind: type[M], *, repeatable: b
 def _page(category: Category, request: Request, kind: type[Any]) -> Call[Page[Any]]:
     def parse(answer: Answer) -> Page[Any]:
         found = model(answer, kind, request)
-        return Page(found.results, found.pagination.next_cursor)
+        return Page(found.results, found.pagination.next_cursor or None)
 
     return Call(request, category, parse, repeatable=True)
 

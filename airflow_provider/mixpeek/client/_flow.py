@@ -44,12 +44,19 @@ class Request:
     :param path: Path below the base URL, its segments quoted.
     :param query: Query parameters in order.
     :param body: JSON as bytes; None for no body.
+    :param reads: Nothing is changed by it, whatever its method: lists are asked for with POST.
     """
 
     method: str
     path: str
     query: tuple[tuple[str, str], ...] = ()
     body: bytes | None = None
+    reads: bool = False
+
+    @property
+    def writes(self) -> bool:
+        """Whether the server may have changed something for it."""
+        return self.method != "GET" and not self.reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +126,6 @@ class RetryRules:
 #: For callers whose own loop is the retry, such as a wait: one failed look is told at once.
 NO_RETRY = RetryRules(budget=0.0)
 
-#: Statuses after which the same request may succeed (429 aside, which never stored anything).
-_PASSING = frozenset({500, 502, 503, 504})
-
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -170,7 +174,7 @@ def call(session: Session, this: Call[T]) -> Flow[T]:
             if failures == 1:
                 give_up_at = now + session.retry.budget
             wait = _wait_before_retry(session, this, failure, failures)
-            if wait is None or now + wait > give_up_at:
+            if wait is None or now + wait >= give_up_at:
                 raise failure
             log.warning("%s Trying again in %.1f s (try %d).", failure, wait, failures + 1)
             if isinstance(failure, MixpeekRateLimitError):
@@ -181,6 +185,8 @@ def call(session: Session, this: Call[T]) -> Flow[T]:
     except MixpeekError as error:
         # What ends the call may be harmless, and an earlier try of it may have been carried out.
         error.may_be_stored |= in_doubt
+        # A stop comes from the caller, who does not know what it stops.
+        error.method, error.path = this.request.method, this.request.path
         raise
 
 
@@ -192,14 +198,15 @@ def _pass_gate(session: Session, category: Category) -> Flow[None]:
 def _result(session: Session, this: Call[T], answer: Answer) -> T:
     request = this.request
     session.gate.learn(this.category, answer.headers, now=session.clock(), wall=session.wall())
-    if "x-namespace-unresolved" in answer.headers:
+    accepted = this.accepts(answer)
+    if "x-namespace-unresolved" in answer.headers and (accepted or answer.status == 404):
         raise MixpeekNamespaceError(
             f"the server does not know the namespace {session.settings.namespace!r}",
             hint="Correct the connection's namespace, or create it; an empty list from here means nothing.",
-            method=request.method,
-            path=request.path,
+            request_id=answer.headers.get("x-request-id"),
+            may_be_stored=accepted and request.writes,
         )
-    if not this.accepts(answer):
+    if not accepted:
         raise refusal(
             session.settings,
             request,
@@ -214,17 +221,23 @@ def _wait_before_retry(
     session: Session, this: Call[Any], failure: MixpeekError, failures: int
 ) -> float | None:
     """Seconds to wait, or None where trying again is unsafe or useless."""
-    if isinstance(failure, MixpeekStatusError):
-        passing = failure.status == 429 or failure.status in _PASSING
-        if not passing or not failure.retryable:
-            return None
-    if failure.may_be_stored and not this.repeatable:
+    if not failure.retryable or (failure.may_be_stored and not this.repeatable):
         return None
     rules = session.retry
-    if failure.retry_after is not None:
+    # "Try again at once", said by a server that goes on failing, would be a busy loop.
+    if failure.retry_after is not None and failure.retry_after >= rules.first:
         # Asking again within a longer wait than the budget would only be refused again.
         return min(failure.retry_after, rules.longest) if failure.retry_after <= rules.budget else None
     return session.jitter() * min(rules.longest, rules.first * 2.0 ** min(failures - 1, 30))
+
+
+def after(failure: MixpeekError, flow: Flow[R]) -> Flow[R]:
+    """Go on after a failed call: what was in doubt then is in doubt still when this fails too."""
+    try:
+        return (yield from flow)
+    except MixpeekError as error:
+        error.may_be_stored |= failure.may_be_stored
+        raise
 
 
 @dataclass(frozen=True, slots=True)

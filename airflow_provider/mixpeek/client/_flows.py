@@ -15,8 +15,15 @@ from airflow_provider.mixpeek.client._errors import (
     MixpeekError,
     MixpeekNotFoundError,
 )
-from airflow_provider.mixpeek.client._flow import Flow, Page, Session, call
-from airflow_provider.mixpeek.client._models import Batch, Bucket, CreatedObjects, MixpeekObject, Task
+from airflow_provider.mixpeek.client._flow import Flow, Page, Session, after, call
+from airflow_provider.mixpeek.client._models import (
+    Batch,
+    Bucket,
+    CreatedObjects,
+    DeletedBucket,
+    MixpeekObject,
+    Task,
+)
 from airflow_provider.mixpeek.client._requests import NewBlob, NewObject, checked
 from airflow_provider.mixpeek.client._schema import differences, normalise
 from airflow_provider.mixpeek.waiting import Outcome
@@ -29,25 +36,33 @@ IfExists = Literal["fail", "reuse"]
 _SUBMITS = 3
 
 
-def following(page: Page[Any], cursor: str | None) -> str | None:
+def following(page: Page[Any], seen: set[str]) -> str | None:
     """
     The cursor after a page, or None after the last.
 
-    :raises MixpeekAnswerError: the server answers the same cursor again, which would never end.
+    :param seen: Cursors of this list so far; the new one is added.
+    :raises MixpeekAnswerError: the server gives a cursor out again, which would never end.
     """
-    if page.next_cursor is not None and page.next_cursor == cursor:
-        raise MixpeekAnswerError(f"the list never ends: its cursor {cursor!r} leads to itself")
+    if page.next_cursor is None:
+        return None
+    if page.next_cursor in seen:
+        raise MixpeekAnswerError(
+            "the list never ends: the server gave out one of its cursors a second time",
+            hint="Tell the vendor; what was read so far is not the whole list.",
+        )
+    seen.add(page.next_cursor)
     return page.next_cursor
 
 
 def everything(fetch: Callable[[str | None], Flow[Page[T]]]) -> Flow[list[T]]:
     """All items of a list, page by page."""
     found: list[T] = []
+    seen: set[str] = set()
     cursor: str | None = None
     while True:
         page = yield from fetch(cursor)
         found += page.results
-        cursor = following(page, cursor)
+        cursor = following(page, seen)
         if cursor is None:
             return found
 
@@ -81,6 +96,8 @@ def find_bucket(session: Session, bucket: str) -> Flow[Bucket]:
     :raises MixpeekNotFoundError: there is none; names that come close are named.
     :raises MixpeekConflictError: several have the name.
     """
+    if not isinstance(bucket, str) or not bucket.strip():
+        raise MixpeekConfigError(f"{bucket!r} is no bucket", hint="Pass its name or its id.")
     if bucket.startswith("bkt_"):
         try:
             return (yield from call(session, session.api.get_bucket(bucket)))
@@ -144,7 +161,7 @@ def create_bucket(
             raise
         if isinstance(error, MixpeekAnswerError):
             raise
-        existing = yield from buckets_named(session, name)
+        existing = yield from after(error, buckets_named(session, name))
         if not existing:
             raise
         return _take_existing(existing, name, whole, unique, if_exists)
@@ -201,6 +218,16 @@ def _unique_key(
             hint="Its fields must be properties of the schema.",
         )
     return key
+
+
+def delete_bucket(session: Session, bucket_id: str) -> Flow[DeletedBucket]:
+    """Delete a bucket; one that is gone after an answer was lost is deleted."""
+    try:
+        return (yield from call(session, session.api.delete_bucket(bucket_id)))
+    except MixpeekNotFoundError as error:
+        if not error.may_be_stored:
+            raise
+        return DeletedBucket(bucket_id=bucket_id)
 
 
 def create_object(session: Session, bucket_id: str, new: NewObject) -> Flow[MixpeekObject]:
@@ -276,6 +303,7 @@ def submit_batch(session: Session, bucket_id: str, batch_id: str, *, force: bool
     After an unclear answer, a conflict included, the batch itself is asked: it is submitted again only while
     it is still a DRAFT, and its task is returned when it is not.
     """
+    in_doubt = False
     tries = 0
     while True:
         try:
@@ -283,9 +311,10 @@ def submit_batch(session: Session, bucket_id: str, batch_id: str, *, force: bool
         except MixpeekError as error:
             tries += 1
             unclear = error.may_be_stored and not isinstance(error, MixpeekAnswerError)
+            in_doubt = error.may_be_stored = in_doubt or error.may_be_stored
             if not (unclear or isinstance(error, MixpeekConflictError)) or tries >= _SUBMITS:
                 raise
-            batch = yield from call(session, session.api.get_batch(bucket_id, batch_id))
+            batch = yield from after(error, call(session, session.api.get_batch(bucket_id, batch_id)))
             if session.api.batch_words.get(batch.status) is not Outcome.WAITS_FOR_CALLER:
                 return _task_of(batch, error)
             if isinstance(error, MixpeekConflictError):
@@ -298,6 +327,7 @@ def _task_of(batch: Batch, why: MixpeekError) -> Task:
         raise MixpeekAnswerError(
             f"the batch {batch.batch_id} is {batch.status} and names no task, after: {why.message}",
             hint=OTHER_GENERATION,
+            may_be_stored=True,
         ) from why
     return Task(
         task_id=batch.task_id,

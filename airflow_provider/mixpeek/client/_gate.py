@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Literal
+
+from airflow_provider.mixpeek.client._http_date import unix_time
 
 #: The vendor limits requests by these categories (``GET /v1/me`` -> ``rate_limits``, API 0.82).
 Category = Literal["metadata", "data", "search", "upload", "compute"]
@@ -69,13 +70,7 @@ class Gate:
         except (KeyError, ValueError):
             return
         # The reset is a time of the server's clock, so it is held against the server's own Date.
-        wait = reset - _server_time(headers, wall)
+        server_time = unix_time(headers.get("date", ""))
+        wait = reset - (wall if server_time is None else server_time)
         if 0 < wait <= LONGEST_CLOSING:
             self.close(category, now + wait)
-
-
-def _server_time(headers: Mapping[str, str], wall: float) -> float:
-    try:
-        return parsedate_to_datetime(headers["date"]).timestamp()
-    except (KeyError, TypeError, ValueError):
-        return wall

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
-
 from airflow_provider.mixpeek.client._errors import (
-    MixpeekConfigError,
     MixpeekConnectionError,
     MixpeekNotFoundError,
     MixpeekRateLimitError,
@@ -15,55 +10,11 @@ from airflow_provider.mixpeek.client._errors import (
 )
 from airflow_provider.mixpeek.client._flow import Flow, Session, call
 from airflow_provider.mixpeek.client._models import Batch, Task
+from airflow_provider.mixpeek.client._wait_for import WaitFor
 from airflow_provider.mixpeek.waiting import FailedLook, Gone, Outcome, Seen
 
 #: Failed objects that a reason names.
 _NAMED_FAILURES = 3
-
-
-@dataclass(frozen=True, slots=True)
-class WaitFor:
-    """
-    Something to wait for: a task, a batch, or both.
-
-    :param task_id: Id of a task.
-    :param batch_id: Id of the batch the task works on. Where it is known the batch is judged, because a batch
-        has several tiers and tasks, and lives longer than they do.
-    :param bucket: Id of the batch's bucket.
-    """
-
-    task_id: str | None = None
-    batch_id: str | None = None
-    bucket: str | None = None
-
-    def __str__(self) -> str:
-        return f"batch {self.batch_id}" if self.batch_id else f"task {self.task_id}"
-
-    def as_dict(self) -> dict[str, str | None]:
-        """The JSON form, which XCom carries."""
-        return {"task_id": self.task_id, "batch_id": self.batch_id, "bucket": self.bucket}
-
-    @classmethod
-    def of(cls, given: Any) -> WaitFor:
-        """
-        Take a task id, or the JSON form.
-
-        :raises MixpeekConfigError: it is neither.
-        """
-        if isinstance(given, cls):
-            return given
-        if isinstance(given, str) and given.strip():
-            return cls(task_id=given.strip())
-        if isinstance(given, Mapping):
-            known = {name: given.get(name) for name in ("task_id", "batch_id", "bucket")}
-            if all(value is None or isinstance(value, str) for value in known.values()) and (
-                known["task_id"] or known["batch_id"]
-            ):
-                return cls(**known)
-        raise MixpeekConfigError(
-            f"{given!r} is nothing to wait for",
-            hint='Pass task ids, or the "waits" of a create task: {"task_id", "batch_id", "bucket"}.',
-        )
 
 
 def look(session: Session, wait: WaitFor) -> Flow[Seen | Gone | FailedLook]:
@@ -75,22 +26,24 @@ def look(session: Session, wait: WaitFor) -> Flow[Seen | Gone | FailedLook]:
     # The wait's own loop is the retry: a failed look is told at once.
     session = session.impatient()
     try:
-        if not wait.batch_id:
-            assert wait.task_id, "WaitFor.of lets nothing else in"  # noqa: S101
-            task = yield from call(session, session.api.get_task(wait.task_id))
-            if not task.batch_id:
-                return _seen_task(session, task)
-            wait = WaitFor(wait.task_id, task.batch_id, task.bucket_id)
-        assert wait.batch_id  # noqa: S101
-        batch = yield from call(session, session.api.get_batch(wait.bucket, wait.batch_id))
-        return _seen_batch(session, batch)
+        if wait.batch_id:
+            return (yield from _look_at_batch(session, wait.bucket, wait.batch_id))
+        assert wait.task_id, "WaitFor has one of the two"  # noqa: S101
+        task = yield from call(session, session.api.get_task(wait.task_id))
+        if task.batch_id:
+            try:
+                return (yield from _look_at_batch(session, task.bucket_id, task.batch_id))
+            except MixpeekNotFoundError:
+                pass  # the task itself is there and can be judged
+        return _seen_task(session, task)
     except MixpeekNotFoundError:
         return Gone()
     except (MixpeekConnectionError, MixpeekRateLimitError, MixpeekServerError) as error:
         return FailedLook(str(error), error.retry_after)
 
 
-def _seen_batch(session: Session, batch: Batch) -> Seen:
+def _look_at_batch(session: Session, bucket: str | None, batch_id: str) -> Flow[Seen]:
+    batch = yield from call(session, session.api.get_batch(bucket, batch_id))
     outcome = session.api.batch_words.get(batch.status, Outcome.UNKNOWN)
     return Seen(outcome, batch.status, _why_batch(batch))
 

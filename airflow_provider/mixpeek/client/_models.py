@@ -9,13 +9,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Answered(BaseModel):
     """Base: tolerant, immutable."""
 
     model_config = ConfigDict(extra="allow", frozen=True, defer_build=True, protected_namespaces=())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, data: Any) -> Any:
+        """What is null counts as missing, and gets its default; custom fields keep their null."""
+        if not isinstance(data, dict):
+            return data
+        known = {field.alias or name for name, field in cls.model_fields.items()}
+        return {name: value for name, value in data.items() if value is not None or name not in known}
 
 
 class SchemaProperty(Answered):

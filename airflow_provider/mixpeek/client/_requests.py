@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from airflow_provider.mixpeek.client._errors import MixpeekConfigError
+from airflow_provider.mixpeek.client._schema import METADATA, SYSTEM_NAMES
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -61,6 +62,13 @@ class NewObject(_Asked):
     key_prefix: str | None = None
     idempotency_key: str | None = Field(default=None, min_length=1, max_length=LONGEST_KEY)
     skip_duplicates: bool = False
+
+    @model_validator(mode="after")
+    def _no_system_names(self) -> NewObject:
+        reserved = sorted((SYSTEM_NAMES | {METADATA}).intersection(self.fields_))
+        if reserved:
+            raise ValueError(f"fields cannot be named {', '.join(reserved)}: that is the API's own")
+        return self
 
 
 def checked(kind: type[M], given: M | Mapping[str, Any], what: str) -> M:

@@ -8,13 +8,22 @@ from typing import Any
 from airflow_provider.mixpeek.client._errors import MixpeekConfigError
 
 #: Property types that hold a value of their own. Every other type of either generation is a blob's:
-#: a file, or a text (``enum ``BucketSchemaFieldType``, API 0.82).
+#: a file, or a text (enum ``BucketSchemaFieldType``, API 0.82).
 DATA_TYPES = frozenset(
     {"string", "number", "integer", "float", "boolean", "object", "array", "date", "datetime"}
 )
 
 #: The one property that ingestion puts undeclared columns into.
 METADATA = "metadata"
+
+#: Keys at an object's root that are the API's (``CreateObjectRequest``, ``ObjectResponse``; API 0.82).
+SYSTEM_NAMES = frozenset(
+    {
+        "auto_process", "blobs", "bucket_id", "canonicalize_source", "consistency", "created_at",
+        "document_count", "edges", "error", "force_remirror", "idempotency_key", "key_prefix", "object_id",
+        "skip_duplicates", "source_details", "status", "updated_at", "warnings",
+    }
+)  # fmt: skip
 
 
 def is_blob_type(property_type: str) -> bool:
@@ -32,6 +41,11 @@ def normalise(schema: Mapping[str, Any], *, types: Collection[str], declare_meta
     :param declare_metadata: Add ``metadata`` of type object where the schema does not name it.
     :raises MixpeekConfigError: a property has no type, or one that the generation does not know.
     """
+    if not isinstance(schema, Mapping):
+        raise MixpeekConfigError(
+            f"a {type(schema).__name__} is no bucket schema",
+            hint='Give a mapping of names to types, such as {"hero": "image"}.',
+        )
     whole = isinstance(schema.get("properties"), Mapping)
     given: Mapping[str, Any] = schema["properties"] if whole else schema
     properties = {

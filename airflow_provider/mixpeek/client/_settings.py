@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -22,6 +23,10 @@ ENV_BASE_URL = "MIXPEEK_BASE_URL"
 
 _TRUE = frozenset({"true", "1", "yes", "on", "t", "y"})
 _FALSE = frozenset({"false", "0", "no", "off", "f", "n", ""})
+
+
+_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
+_PATH = re.compile(r"[A-Za-z0-9._~%/+-]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +77,7 @@ class Settings:
         return cls(
             api_key=_header_value("API key", api_key) or _no_key(),
             namespace=_header_value("namespace", namespace),
-            base_url=_base_url(base_url or DEFAULT_BASE_URL, allow_insecure_http=insecure),
+            base_url=_base_url((base_url or "").strip() or DEFAULT_BASE_URL, allow_insecure_http=insecure),
             generation=_generation(generation or GENERATIONS[0]),
             timeout=_positive("timeout", timeout) or DEFAULT_TIMEOUT,
             requests_per_second=rate,
@@ -120,21 +125,21 @@ def _header_value(name: str, value: object) -> str | None:
 
 
 def _base_url(text: str, *, allow_insecure_http: bool) -> str:
-    text = text.strip()
-    bare = text if "://" in text else f"//{text}"
-    try:
-        parts = urlsplit(bare)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host, port, parts = None, None, urlsplit("")
-    if parts.username is not None or parts.password is not None:
+    if "@" in text:
         raise MixpeekConfigError(
             "the base URL holds a user name or a password", hint="The API key has a field of its own."
         )
-    if not host or parts.scheme not in ("", "http", "https") or parts.query or parts.fragment:
-        raise MixpeekConfigError(
-            f"{text!r} is not a base URL", hint=f"It looks like {DEFAULT_BASE_URL} or localhost:8700."
-        )
+    try:
+        parts = urlsplit(text if "://" in text else f"//{text}")
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise _no_base_url("its host or port is none") from None
+    if parts.scheme not in ("", "http", "https"):
+        raise _no_base_url(f"its scheme is {parts.scheme!r}")
+    if "?" in text or "#" in text:
+        raise _no_base_url("it has a query or a fragment")
+    if not _HOST.fullmatch(host) or not _PATH.fullmatch(parts.path):
+        raise _no_base_url("it names no host, or has letters that a URL cannot have")
     # The emulator is what people run on their own machine, and it speaks plain http.
     scheme = parts.scheme or ("http" if is_loopback(host) else "https")
     if scheme == "http" and not is_loopback(host) and not allow_insecure_http:
@@ -143,8 +148,15 @@ def _base_url(text: str, *, allow_insecure_http: bool) -> str:
             hint="Use https, or set allow_insecure_http if the network itself is protected.",
         )
     shown = f"[{host}]" if ":" in host else host
-    path = parts.path.rstrip("/").removesuffix("/v1")
+    path = parts.path.rstrip("/").removesuffix("/v1").rstrip("/")
     return f"{scheme}://{shown}{'' if port is None else f':{port}'}{path}"
+
+
+def _no_base_url(why: str) -> MixpeekConfigError:
+    # Not repeated: whatever was pasted there may be a secret.
+    return MixpeekConfigError(
+        f"the base URL is not usable: {why}", hint=f"It looks like {DEFAULT_BASE_URL} or localhost:8700."
+    )
 
 
 def is_loopback(host: str) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -15,16 +15,19 @@ from airflow_provider.mixpeek.client._errors import (
     MixpeekAnswerError,
     MixpeekConfigError,
     MixpeekConnectionError,
+    MixpeekError,
     MixpeekStoppedError,
     MixpeekTimeoutError,
 )
 from airflow_provider.mixpeek.client._flow import Answer, Flow, Request, Send
+from airflow_provider.mixpeek.client._settings import is_loopback
 from airflow_provider.mixpeek.client._version import user_agent
 
 if TYPE_CHECKING:
     from airflow_provider.mixpeek.client._settings import Settings
 
 R = TypeVar("R")
+C = TypeVar("C", httpx.Client, httpx.AsyncClient)
 
 #: Bytes of one decoded answer at most. A page of 1,000 objects is far below it; a decompression bomb is not.
 LARGEST_ANSWER = 64 * 1024 * 1024
@@ -42,7 +45,7 @@ def drive(flow: Flow[R], send: Callable[[Request], Answer], sleep: Callable[[flo
             if isinstance(step, Send):
                 try:
                     answer = send(step.request)
-                except (MixpeekConnectionError, MixpeekAnswerError) as error:
+                except MixpeekError as error:
                     step = flow.throw(error)
                 else:
                     step = flow.send(answer)
@@ -72,7 +75,7 @@ async def adrive(
             if isinstance(step, Send):
                 try:
                     answer = await send(step.request)
-                except (MixpeekConnectionError, MixpeekAnswerError) as error:
+                except MixpeekError as error:
                     step = flow.throw(error)
                 else:
                     step = flow.send(answer)
@@ -94,10 +97,9 @@ class Transport:
     """
 
     def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._timeout = settings.timeout
+        self._settings = settings
         self._clock = clock
-        with _checked_settings():
-            self._http = httpx.Client(**_options(settings))
+        self._http = _made(httpx.Client, settings)
 
     def send(self, request: Request) -> Answer:
         """
@@ -106,11 +108,16 @@ class Transport:
         :raises MixpeekConnectionError: no answer came; says whether the request may have arrived.
         :raises MixpeekAnswerError: the answer is too large or cannot be decoded.
         """
-        reading = _Reading(request, self._timeout, self._clock)
-        with _our_errors(request), self._http.stream(**_arguments(request)) as response:
-            for chunk in response.iter_bytes():
-                reading.add(chunk)
-            return reading.answer(response)
+        try:
+            with self._http.stream(**_arguments(request)) as response:
+                reading = _Reading(request, response, self._settings, self._clock)
+                for chunk in response.iter_bytes():
+                    reading.add(chunk)
+                return reading.answer()
+        except httpx.HTTPError as error:
+            failure = _our_error(error, request)
+        # Raised here and not there: the library's error holds the request, and that the key.
+        raise failure
 
     def close(self) -> None:
         """Close all connections."""
@@ -121,29 +128,46 @@ class AsyncTransport:
     """Sends requests of one event loop. Parameters and errors are those of :class:`Transport`."""
 
     def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._timeout = settings.timeout
+        self._settings = settings
         self._clock = clock
-        with _checked_settings():
-            self._http = httpx.AsyncClient(**_options(settings))
+        self._http = _made(httpx.AsyncClient, settings)
 
     async def send(self, request: Request) -> Answer:
         """Send one request and read its answer."""
-        reading = _Reading(request, self._timeout, self._clock)
-        with _our_errors(request):
+        try:
             async with self._http.stream(**_arguments(request)) as response:
+                reading = _Reading(request, response, self._settings, self._clock)
                 async for chunk in response.aiter_bytes():
                     reading.add(chunk)
-                return reading.answer(response)
+                return reading.answer()
+        except httpx.HTTPError as error:
+            failure = _our_error(error, request)
+        raise failure
 
     async def close(self) -> None:
         """Close all connections."""
         await self._http.aclose()
 
 
+def _made(kind: type[C], settings: Settings) -> C:
+    options = _options(settings)
+    try:
+        return kind(**options)
+    except (ValueError, ImportError, httpx.InvalidURL):
+        pass
+    # Not chained: the library's own message repeats the proxy's URL, password included.
+    raise MixpeekConfigError(
+        "the proxy is not usable",
+        hint="It looks like http://proxy.example.com:3128; without one, the environment's "
+        "(HTTPS_PROXY, ALL_PROXY, ...) is used.",
+    )
+
+
 def _options(settings: Settings) -> dict[str, Any]:
     headers = {
         "Authorization": f"Bearer {settings.api_key}",
         "Accept": "application/json",
+        "Accept-Encoding": "gzip",
         "User-Agent": user_agent(),
     }
     if settings.namespace:
@@ -158,22 +182,11 @@ def _options(settings: Settings) -> dict[str, Any]:
         "limits": httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
         "verify": _trust(settings),
         "proxy": settings.proxy,
+        # The environment's proxy is for the world outside, and would be sent a key in plain http.
+        "trust_env": not is_loopback(urlsplit(settings.base_url).hostname or ""),
         # A redirect would carry the key to wherever it points.
         "follow_redirects": False,
     }
-
-
-@contextmanager
-def _checked_settings() -> Iterator[None]:
-    try:
-        yield
-    except (ValueError, httpx.InvalidURL) as error:
-        if isinstance(error, MixpeekConfigError):
-            raise
-        # The library's own message would repeat the proxy's URL, password included.
-        raise MixpeekConfigError(
-            "the proxy is not usable", hint="It looks like http://proxy.example.com:3128."
-        ) from None
 
 
 def _trust(settings: Settings) -> ssl.SSLContext | bool:
@@ -181,9 +194,10 @@ def _trust(settings: Settings) -> ssl.SSLContext | bool:
         return True
     try:
         return ssl.create_default_context(cafile=settings.ca_bundle)
-    except (OSError, ssl.SSLError) as error:
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "not a PEM file"
         raise MixpeekConfigError(
-            f"ca_bundle {settings.ca_bundle!r} cannot be read: {error.strerror or 'not a PEM file'}",
+            f"ca_bundle {settings.ca_bundle!r} cannot be read: {why}",
             hint="It must be the path of a PEM file with the certificates to trust.",
         ) from None
 
@@ -198,67 +212,78 @@ def _arguments(request: Request) -> dict[str, Any]:
 
 
 class _Reading:
-    """One answer as it comes in, held to a size and a time in whole."""
+    """
+    The body of one answer as it comes in, held to a size and to a time in whole.
 
-    def __init__(self, request: Request, timeout: float, clock: Callable[[], float]) -> None:
+    :raises MixpeekAnswerError: it is encoded in a way that nobody asked for.
+    """
+
+    def __init__(
+        self, request: Request, response: httpx.Response, settings: Settings, clock: Callable[[], float]
+    ) -> None:
         self._request = request
-        self._timeout = timeout
+        self._response = response
+        self._settings = settings
         self._clock = clock
         self._started = clock()
         self._chunks: list[bytes] = []
         self._size = 0
+        # Encodings that nest, or that pack tighter, could make one chunk larger than memory.
+        if response.headers.get("content-encoding", "identity") not in ("identity", "gzip", "deflate"):
+            raise _unreadable(request, "the answer cannot be decoded (unknown content encoding)")
 
     def add(self, chunk: bytes) -> None:
         self._chunks.append(chunk)
         self._size += len(chunk)
         if self._size > LARGEST_ANSWER:
-            raise _unreadable(self._request, f"the answer is larger than {LARGEST_ANSWER // 2**20} MiB")
+            raise _unreadable(self._request, f"the answer is larger than {LARGEST_ANSWER:,} bytes")
         # The library's timeout is for each read: a server that drips would never run into it.
-        if self._clock() - self._started > self._timeout:
-            raise _timed_out(self._request, f"the answer was still coming in after {self._timeout:g} s")
+        if self._clock() - self._started > self._settings.timeout:
+            raise _timed_out(
+                self._request, f"the answer was still coming in after {self._settings.timeout:g} s"
+            )
 
-    def answer(self, response: httpx.Response) -> Answer:
-        # httpx's header keys are lower case already.
-        return Answer(response.status_code, dict(response.headers), b"".join(self._chunks))
+    def answer(self) -> Answer:
+        # A header that echoes the key goes no further. The library's names are lower case already.
+        headers = {name: self._settings.redact(value) for name, value in self._response.headers.items()}
+        return Answer(self._response.status_code, headers, b"".join(self._chunks))
 
 
-@contextmanager
-def _our_errors(request: Request) -> Iterator[None]:
-    try:
-        yield
-    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
-        raise MixpeekConnectionError(
-            f"the server cannot be reached ({_why(error)})",
-            hint="Check the base URL, the network and any proxy.",
-            retryable=True,
-            method=request.method,
-            path=request.path,
-        ) from error
-    except httpx.TimeoutException as error:
-        raise _timed_out(request, f"no answer in time ({_why(error)})") from error
-    except httpx.TransportError as error:
-        if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
-            raise MixpeekConfigError(
-                f"the request cannot be sent ({_why(error)})", method=request.method, path=request.path
-            ) from error
-        raise MixpeekConnectionError(
-            f"the connection broke ({_why(error)})",
-            hint="What was sent may have arrived all the same.",
-            retryable=True,
-            may_be_stored=_writes(request),
-            method=request.method,
-            path=request.path,
-        ) from error
-    except httpx.DecodingError as error:
-        raise _unreadable(request, f"the answer cannot be decoded ({_why(error)})") from error
+def _our_error(error: httpx.HTTPError, request: Request) -> MixpeekError:
+    why = _why(error)
+    where: dict[str, Any] = {"method": request.method, "path": request.path}
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
+        distrusted = "CERTIFICATE_VERIFY_FAILED" in why
+        return MixpeekConnectionError(
+            f"the server cannot be reached ({why})",
+            hint="If the server's certificate is your own, set ca_bundle."
+            if distrusted
+            else "Check the base URL, the network and any proxy.",
+            retryable=not distrusted,
+            **where,
+        )
+    if isinstance(error, httpx.TimeoutException):
+        return _timed_out(request, f"no answer in time ({why})")
+    if isinstance(error, httpx.DecodingError):
+        return _unreadable(request, f"the answer cannot be decoded ({why})")
+    if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
+        return MixpeekConfigError(f"the request cannot be sent ({why})", **where)
+    return MixpeekConnectionError(
+        f"the connection broke ({why})",
+        hint="What was sent may have arrived all the same." if request.writes else "",
+        retryable=True,
+        may_be_stored=request.writes,
+        **where,
+    )
 
 
 def _timed_out(request: Request, what: str) -> MixpeekTimeoutError:
+    arrived = "; what was sent may have arrived" if request.writes else ""
     return MixpeekTimeoutError(
         what,
-        hint="Raise the connection's timeout if the server needs longer; what was sent may have arrived.",
+        hint=f"Raise the connection's timeout if the server needs longer{arrived}.",
         retryable=True,
-        may_be_stored=_writes(request),
+        may_be_stored=request.writes,
         method=request.method,
         path=request.path,
     )
@@ -268,14 +293,10 @@ def _unreadable(request: Request, what: str) -> MixpeekAnswerError:
     return MixpeekAnswerError(
         what,
         hint="Check the base URL: something else than the API seems to answer there.",
-        may_be_stored=_writes(request),
+        may_be_stored=request.writes,
         method=request.method,
         path=request.path,
     )
-
-
-def _writes(request: Request) -> bool:
-    return request.method != "GET"
 
 
 def _why(error: Exception) -> str:

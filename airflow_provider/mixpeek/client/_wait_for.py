@@ -1,0 +1,59 @@
+"""What there is to wait for: a value that travels through XCom, and costs nothing to import."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider.mixpeek.client._errors import MixpeekConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class WaitFor:
+    """
+    Something to wait for: a task, a batch, or both.
+
+    :param task_id: Id of a task.
+    :param batch_id: Id of the batch the task works on. Where it is known the batch is judged, because a batch
+        has several tiers and tasks, and lives longer than they do.
+    :param bucket: Id of the batch's bucket.
+    :raises MixpeekConfigError: it names neither.
+    """
+
+    task_id: str | None = None
+    batch_id: str | None = None
+    bucket: str | None = None
+
+    def __post_init__(self) -> None:
+        named = (self.task_id, self.batch_id, self.bucket)
+        if not all(name is None or isinstance(name, str) for name in named) or not any(named[:2]):
+            raise MixpeekConfigError(
+                f"{self.as_dict()!r} is nothing to wait for",
+                hint='Pass task ids, or the "waits" of a create task: {"task_id", "batch_id", "bucket"}.',
+            )
+
+    def __str__(self) -> str:
+        return f"batch {self.batch_id}" if self.batch_id else f"task {self.task_id}"
+
+    def as_dict(self) -> dict[str, str | None]:
+        """The JSON form, which XCom carries."""
+        return {"task_id": self.task_id, "batch_id": self.batch_id, "bucket": self.bucket}
+
+    @classmethod
+    def of(cls, given: Any) -> WaitFor:
+        """
+        Take a task id, or the JSON form; keys that it does not have are ignored.
+
+        :raises MixpeekConfigError: it is neither.
+        """
+        if isinstance(given, cls):
+            return given
+        if isinstance(given, str):
+            return cls(task_id=given.strip())
+        if isinstance(given, Mapping):
+            return cls(given.get("task_id"), given.get("batch_id"), given.get("bucket"))
+        raise MixpeekConfigError(
+            f"a {type(given).__name__} is nothing to wait for",
+            hint='Pass task ids, or the "waits" of a create task: {"task_id", "batch_id", "bucket"}.',
+        )
