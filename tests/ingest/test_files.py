@@ -123,6 +123,13 @@ def test_json_lines(written, suffix, mark, block_rows):
     assert whole.column("c") == [None, [1.5], None]
 
 
+def test_json_lines_keep_every_digit_of_an_integer(written):
+    numbers = [2**53 + 1, 2**64 - 1, 2**64, -(10**40)]
+    rows, _, problems = read(written("a.jsonl", "".join(f'{{"n": {number}}}\n' for number in numbers)))
+    assert [row["n"] for row in rows] == numbers
+    assert problems == {}
+
+
 def test_json_lines_know_their_columns_after_the_first_block(written):
     source = open_source(written("a.jsonl", '{"a": 1}\n{"b": 1}\n{"c": 1}\n'))
     assert source.columns is None

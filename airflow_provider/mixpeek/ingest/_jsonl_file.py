@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-import orjson
-
 from airflow_provider.mixpeek.ingest._dicts import DictBlock, keys_of
 from airflow_provider.mixpeek.ingest._errors import SourceError
 from airflow_provider.mixpeek.ingest._files import not_utf8
+from airflow_provider.mixpeek.ingest._json_text import loads
 
 _BOM = b"\xef\xbb\xbf"
 _STEP_BYTES = 64 * 1024
@@ -75,8 +74,8 @@ class JsonLinesSource:
 
     def _row(self, line: bytes, number: int, offset: int) -> tuple[Any, str]:
         try:
-            row = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
+            row = loads(line)
+        except ValueError as error:
             try:
                 text = line.decode().rstrip("\r\n")
             except UnicodeDecodeError as wrong:
@@ -93,8 +92,8 @@ def _check_last_line(path: Path) -> None:
         if not last.strip():
             return  # what ends with a line break was written to its end
         try:
-            orjson.loads(last.removeprefix(_BOM))
-        except orjson.JSONDecodeError:
+            loads(last.removeprefix(_BOM))
+        except ValueError:
             line = 1 + _line_breaks(file, offset)
             raise SourceError(
                 f"{path} is cut off: its last line, {line} (byte {offset}), ends in the middle of an object",

@@ -14,9 +14,8 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from types import NoneType
 from typing import Any, Final
 
-import orjson
-
 from airflow_provider.mixpeek.client._schema import is_blob_type
+from airflow_provider.mixpeek.ingest._json_text import loads
 from airflow_provider.mixpeek.ingest._values import NoFormError, PlainColumn, convert
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
@@ -140,8 +139,8 @@ def _parsed(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return orjson.loads(value)
-    except orjson.JSONDecodeError:
+        return loads(value.encode())
+    except ValueError:
         return value
 
 
