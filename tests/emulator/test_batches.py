@@ -86,6 +86,9 @@ async def test_batch_task_and_objects_move_together(shop: Shop, clock):
     ]
     ended = await shop.get(f"/v1/batches/{batch['batch_id']}")
     assert ended["documents_written"] == 4
+    path = f"{shop.path}/objects/{shop.ids[0]}"
+    assert (await shop.get(path))["document_count"] == 1
+    assert (await shop.get(f"{path}?include_document_count=false"))["document_count"] is None
     assert ended["tier_tasks"][0]["task_id"] == ended["task_id"] == task["task_id"]
     assert (ended["batch_name"], ended["metadata"]) == ("first", {"tags": ["a"]})
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import httpx
 
+from airflow_provider.mixpeek.emulator.settings import Settings
+
 
 def test_state_counts_requests_by_template_and_status(emulator, api: httpx.Client, bucket: str):
     for _ in range(2):
@@ -94,4 +96,6 @@ def test_keys_are_never_shown(make_emulator, connect):
     shown = [
         api.get(path).text for path in ("/_emulator/state", "/_emulator/faults", "/v1/me", "/openapi.json")
     ]
-    assert not any("sk_secret" in each for each in [*shown, repr(emulator), str(vars(emulator))])
+    assert not any(
+        "sk_secret" in each for each in [*shown, repr(emulator), repr(Settings(api_keys=("sk_secret",)))]
+    )

@@ -15,8 +15,9 @@ from .requests_current import FILE_TYPES
 from .shapes import Location, Problem
 from .values import check_value
 
-_URL_OF_FILES = ("http://", "https://", "s3://")
-_URL_OF_TEXT = (*_URL_OF_FILES, "file://")
+_TAKEN_FOR_URL = ("http://", "https://", "s3://", "file://")
+_URL_OF_FILE = re.compile(r"(https?|s3)://\S+")
+_URL_OF_TEXT = re.compile(r"(https?|s3|file)://\S+")
 _DATA_URI = re.compile(r"data:([\w.+-]+/[\w.+-]+)(;[\w=.+-]+)*;base64,", re.ASCII)
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}", re.ASCII)
 # Shorter ones are more often words of a language than an encoding of something readable.
@@ -53,54 +54,46 @@ def _fault_of_file(data: Any, kind: str) -> str | None:
     if not isinstance(data, dict):
         return f"Data of type {kind} is a string or an object, not {type(data).__name__}"
     keys = set(data)
+    strings = all(isinstance(value, str) for value in data.values())
     if keys == {"text"} and kind == "text":
-        return None if isinstance(data["text"], str) else "'text' should be a valid string"
+        return None if strings else "'text' should be a valid string"
     if keys == {"url"}:
-        schemes = _URL_OF_TEXT if kind == "text" else _URL_OF_FILES
-        return (
-            None if _is_url(data["url"], schemes) else f"'url' should begin with one of {', '.join(schemes)}"
-        )
+        form = _URL_OF_TEXT if kind == "text" else _URL_OF_FILE
+        return None if strings and form.fullmatch(data["url"]) else f"'url' should match {form.pattern}"
     if "base64" in keys and keys <= {"base64", "mime_type", "filename"}:
-        if not all(isinstance(data[key], str) for key in keys):
+        if not strings:
             return "'base64', 'mime_type' and 'filename' should be valid strings"
-        return None if _decode(data["base64"]) is not None else "'base64' is not valid base64"
+        return _fault_of_base64(data["base64"])
     forms = "{url}, {base64, mime_type, filename}" + (" or {text}" if kind == "text" else "")
     return f"Data of type {kind} as an object is {forms}; got the keys {', '.join(sorted(keys)) or 'none'}"
 
 
 def _fault_of_text(data: str) -> str | None:
-    if data.startswith(_URL_OF_TEXT):
+    if data.startswith(_TAKEN_FOR_URL):
         return (
             None
-            if _is_url(data, _URL_OF_TEXT)
-            else "Text that begins like a URL is taken for one, and this is none"
+            if _URL_OF_TEXT.fullmatch(data)
+            else "Text that begins like a URL is taken for one; this is none"
         )
     if _DATA_URI.match(data):
-        return None if _decode(data.partition(",")[2]) is not None else "The data URI is not valid base64"
+        return _fault_of_base64(data.partition(",")[2])
     if len(data) >= _SHORTEST_BASE64 and _BASE64.fullmatch(data):
         decoded = _decode(data)
         if decoded is not None and _is_readable(decoded):
-            return (
-                "A bare base64 string that decodes to text is refused; send it as a data URI or as {base64}"
-            )
+            return "A bare base64 string that decodes to text is refused: send a data URI or {base64}"
     return None
 
 
 def _fault_of_reference(data: str) -> str | None:
-    if _DATA_URI.match(data):
-        return None if _decode(data.partition(",")[2]) is not None else "The data URI is not valid base64"
-    if _is_url(data, _URL_OF_FILES):
+    if _URL_OF_FILE.fullmatch(data):
         return None
+    if _DATA_URI.match(data):
+        return _fault_of_base64(data.partition(",")[2])
     return "Should be an http, https or s3 URL, or a data URI data:<mime>;base64,<data>"
 
 
-def _is_url(value: Any, schemes: tuple[str, ...]) -> bool:
-    return (
-        isinstance(value, str)
-        and value.startswith(schemes)
-        and bool(value.partition("://")[2])
-        and not any(character.isspace() for character in value)
-    )
+def _fault_of_base64(encoded: str) -> str | None:
+    return None if _decode(encoded) is not None else "The content is not valid base64"
 
 
 def _decode(encoded: str) -> bytes | None:
@@ -164,7 +157,7 @@ def _form(data: Any, kind: str) -> tuple[str, str]:
         return key, data[key]
     if _DATA_URI.match(data):
         return "base64", data
-    if kind == "text" and not data.startswith(_URL_OF_TEXT):
+    if kind == "text" and not data.startswith(_TAKEN_FOR_URL):
         return "text", data
     return "url", data
 

@@ -321,7 +321,7 @@ async def get_object(
     bucket_identifier: str,
     object_identifier: str,
     return_presigned_urls: PresignedUrls = False,  # noqa: ARG001, FBT002  a query parameter
-    include_document_count: Annotated[bool, Query()] = False,  # noqa: FBT002  a query parameter
+    include_document_count: Annotated[bool, Query()] = True,  # noqa: FBT002  a query parameter
 ) -> Response:
     inside.context.state.settle()
     bucket = bucket_in(inside, bucket_identifier)

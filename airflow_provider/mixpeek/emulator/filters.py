@@ -28,18 +28,16 @@ def matches(row: Mapping[str, Any], filters: Mapping[str, Any] | None, *, exact_
 
     :param row: The answer that is judged.
     :param filters: ``{AND|OR|NOT: [...]}``, ``{field, operator, value}`` or ``{field: value}``, nested.
-    :param exact_case: Whether letter case counts; a group's ``case_sensitive`` overrides it.
+    :param exact_case: Whether letter case counts; ``case_sensitive`` in the filter overrides it.
     :raises Refusal: An operator is not evaluated here, or does not fit its value.
     """
     if not filters:
         return True
-    if "field" in filters:
-        wanted = filters.get("value")
-        return _holds(
-            filters.get("operator") or "eq", lookup(row, filters["field"])[0], wanted, exact_case=exact_case
-        )
     exact = filters.get("case_sensitive")
     exact_case = exact_case if exact is None else exact
+    if "field" in filters:
+        value, _ = lookup(row, filters["field"])
+        return _holds(filters.get("operator") or "eq", value, filters.get("value"), exact_case=exact_case)
     for key, value in filters.items():
         if key == "case_sensitive" or (key in _GROUPS and value is None):
             continue

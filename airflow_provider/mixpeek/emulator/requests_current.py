@@ -84,8 +84,15 @@ def _property_field() -> Shape:
 
 def _filters() -> Shape:
     again, target = _recursive("A filter", {"type": "object"})
+    # The vendor's SDK takes every condition for a group, and sends a group's case_sensitive with it.
     condition = record(
-        {"field": string(), "operator": one_of(OPERATORS), "value": anything()}, required=("field", "value")
+        {
+            "field": string(),
+            "operator": one_of(OPERATORS),
+            "value": anything(),
+            "case_sensitive": nullable(boolean()),
+        },
+        required=("field", "value"),
     )
     group = record(
         {

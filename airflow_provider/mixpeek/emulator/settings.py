@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Undeclared = Literal["refuse", "accept"]
@@ -26,7 +26,7 @@ class Settings:
     :raises ValueError: A number is out of range or a word is not one of the two it may be.
     """
 
-    api_keys: tuple[str, ...] = ()
+    api_keys: tuple[str, ...] = field(default=(), repr=False)
     namespaces: tuple[str, ...] = ()
     task_seconds: float = 1.0
     latency: float = 0.0
