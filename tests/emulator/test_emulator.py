@@ -39,7 +39,7 @@ def test_it_listens_while_it_is_open_and_leaves_nothing_behind():
     client.close()
 
 
-def test_a_request_in_flight_is_dropped_after_a_moment(capfd):
+def test_a_request_in_flight_is_dropped_after_a_moment(caplog):
     waiting = threading.Event()
 
     async def sleep(seconds: float) -> None:
@@ -63,7 +63,17 @@ def test_a_request_in_flight_is_dropped_after_a_moment(capfd):
     asking.join(timeout=10)
     assert time.monotonic() - started < 5
     assert len(failed) == 1
-    assert capfd.readouterr().err == ""
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+def test_an_idle_connection_ends_tidily():
+    with Emulator() as emulator:
+        peer = socket.create_connection(("127.0.0.1", int(emulator.url.rpartition(":")[2])), timeout=10)
+        peer.sendall(b"GET /v1/health HTTP/1.1\r\nHost: x\r\n\r\n")
+        while not peer.recv(4096).endswith(b"}"):
+            pass
+    with peer:
+        assert peer.recv(1) == b""
 
 
 def test_what_is_stored_outlives_a_stop(connect, new_bucket):

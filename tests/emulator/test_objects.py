@@ -247,6 +247,22 @@ def test_a_blob_may_carry_a_data_type(api: httpx.Client, bucket: str):
     assert problems_of(bad) == {("body", "blobs", 0, "data"): "float_type"}
 
 
+@pytest.mark.parametrize(
+    ("body", "place", "kind"),
+    [
+        ({"skip_duplicates": "yes"}, ("skip_duplicates",), "bool_type"),
+        ({"force_remirror": 1}, ("force_remirror",), "bool_type"),
+        ({"key_prefix": 7}, ("key_prefix",), "string_type"),
+        ({"blobs": None}, ("blobs",), "list_type"),
+        ({"blobs": ["x"]}, ("blobs", 0), "model_attributes_type"),
+        ({"idempotency_key": 7}, ("idempotency_key",), "string_type"),
+        ({"edges": [{"type": "x"}]}, ("edges", 0, "target_object_id"), "missing"),
+    ],
+)
+def test_what_an_object_may_not_be(api: httpx.Client, bucket: str, body: dict, place: tuple, kind: str):
+    assert problems_of(api.post(f"{bucket}/objects", json=body)) == {("body", *place): kind}
+
+
 # --- idempotency keys ---
 
 
@@ -348,6 +364,18 @@ def test_upsert_writes_over_what_is_named(emulator, api: httpx.Client, unique: s
     assert third["blobs"] == second["blobs"]
     assert emulator.state()["objects"] == 1
     assert api.get(unique).json()["total_size_bytes"] == len("newer")
+
+
+def test_skip_duplicates_forgets_what_an_update_wrote_over(api: httpx.Client, unique: str):
+    def upsert(sku: str, text: str) -> str:
+        blobs = [blob({"text": text}, "title", "text")]
+        body = {"sku": sku, "size": 1, "blobs": blobs, "skip_duplicates": True}
+        return api.post(f"{unique}/objects?policy=upsert", json=body).json()["object_id"]
+
+    first = upsert("a", "old")
+    assert upsert("b", "old") == first
+    assert upsert("a", "new") == first
+    assert upsert("b", "old") != first
 
 
 def test_a_policy_must_come_from_somewhere(api: httpx.Client, unique: str, new_bucket):

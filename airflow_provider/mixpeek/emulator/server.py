@@ -7,6 +7,7 @@ fifth of a second, which a test suite pays per test.
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import struct
 import threading
@@ -80,7 +81,7 @@ class ServerThread:
             self._socket = socket.create_server((host, port), family=family)
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or error
-            number = getattr(error, "errno", None)
+            number = getattr(error, "errno", None) or errno.EINVAL
             raise OSError(number, f"The emulator cannot listen on {host}:{port}: {reason}") from error
         self.port: int = self._socket.getsockname()[1]
         self._config = uvicorn.Config(
@@ -117,6 +118,8 @@ class ServerThread:
         server.close()
         for connection in list(state.connections):
             connection.shutdown()
+        # Idle connections end in this turn of the loop, tidily.
+        await asyncio.sleep(0)
         if state.tasks:
             await asyncio.wait(state.tasks, timeout=_GRACE_SECONDS)
         for connection in list(state.connections):
