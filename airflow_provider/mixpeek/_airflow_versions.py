@@ -2,9 +2,36 @@
 
 from __future__ import annotations
 
-try:
-    from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout
-except ImportError:  # before 3.2 they lived with Airflow's core
-    from airflow.exceptions import AirflowFailException, AirflowSensorTimeout  # type: ignore[no-redef]
+import asyncio
+from typing import TYPE_CHECKING
 
-__all__ = ["AirflowFailException", "AirflowSensorTimeout"]
+try:
+    from airflow.sdk import BaseHook
+except ImportError:  # 3.0 has it in Airflow's core
+    from airflow.hooks.base import BaseHook
+try:
+    from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
+except ImportError:  # so have 3.0 and 3.1 these
+    from airflow.exceptions import (  # type: ignore[no-redef]
+        AirflowFailException,
+        AirflowSensorTimeout,
+        AirflowSkipException,
+    )
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+__all__ = [
+    "AirflowFailException",
+    "AirflowSensorTimeout",
+    "AirflowSkipException",
+    "BaseHook",
+    "aget_connection",
+]
+
+
+async def aget_connection(connection_id: str) -> Connection:
+    """Look up a connection without blocking the event loop."""
+    if hasattr(BaseHook, "aget_connection"):
+        return await BaseHook.aget_connection(connection_id)
+    return await asyncio.to_thread(BaseHook.get_connection, connection_id)  # 3.0

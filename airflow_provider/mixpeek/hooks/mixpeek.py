@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
-
-from airflow.sdk import BaseHook
 
 from airflow_provider.mixpeek import _provider_info
+from airflow_provider.mixpeek._airflow_versions import BaseHook, aget_connection
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -16,18 +16,10 @@ if TYPE_CHECKING:
     from airflow_provider.mixpeek.client import AsyncMixpeekClient, MixpeekClient, Settings
     from airflow_provider.mixpeek.client._client import Batches, Buckets, Objects, Tasks
 
-#: Fields of the connection's extra that settings are made of.
-_EXTRAS = frozenset(
-    {
-        "namespace",
-        "generation",
-        "timeout",
-        "requests_per_second",
-        "allow_insecure_http",
-        "ca_bundle",
-        "proxy",
-    }
-)
+#: Fields of the connection's extra: what the form shows is what settings are made of.
+_EXTRAS = frozenset(_provider_info.provider_info()["connection-types"][0]["conn-fields"])
+
+_ENDS_WITH_PORT = re.compile(r":\d+$")
 
 
 class MixpeekHook(BaseHook):
@@ -88,7 +80,7 @@ class MixpeekHook(BaseHook):
         """Make an asynchronous client that the caller closes; the errors are those of :meth:`get_client`."""
         from airflow_provider.mixpeek.client import AsyncMixpeekClient
 
-        connection = await self.aget_connection(self.mixpeek_conn_id)
+        connection = await aget_connection(self.mixpeek_conn_id)
         return AsyncMixpeekClient.from_settings(self._settings(connection))
 
     def get_conn(self) -> MixpeekClient:
@@ -117,28 +109,51 @@ class MixpeekHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """
-        Ask the server who we are and whether it knows the namespace.
+        Ask the server whether it knows the namespace and who we are.
 
         :return: Whether that worked, and what the answer was or what to change.
         """
         from airflow_provider.mixpeek.client import MixpeekError
+        from airflow_provider.mixpeek.client._flow import call
 
         try:
             with self.get_client() as mixpeek:
-                me = mixpeek.whoami()
-                # An unknown namespace is an error here and not an empty list.
-                next(mixpeek.buckets.list(), None)
-                namespace = mixpeek.session.settings.namespace
+                # Somebody waits for the answer, so a server that is down is not given time to come back.
+                session = mixpeek.session.impatient()
+                # First the call that a server of the other generation refuses as such (405).
+                mixpeek.run(call(session, session.api.list_buckets(search=None, cursor=None)))
+                me = mixpeek.run(call(session, session.api.whoami()))
         except MixpeekError as error:
             return False, str(error)
-        who = me.organization_name or me.organization_id
+        who = me.organization_name or me.organization_id or "an unnamed organization"
+        plan = f" (plan {me.account_type})" if me.account_type else ""
         may = ", ".join(me.key.permissions) if me.key and me.key.permissions else "unknown permissions"
-        return True, f"Connected to {who} (plan {me.account_type}) with {may}, in namespace {namespace!r}."
+        return True, f"Connected to {who}{plan} with {may}, in namespace {session.settings.namespace!r}."
 
     def _settings(self, connection: Connection) -> Settings:
         from airflow_provider.mixpeek.client import Settings
+        from airflow_provider.mixpeek.client._settings import DEFAULT_BASE_URL
 
-        extra = connection.extra_dejson
+        extra = self._extra(connection)
+        return Settings.of(
+            api_key=connection.password,
+            base_url=_with_port((connection.host or "").strip() or DEFAULT_BASE_URL, connection.port),
+            **{name: extra[name] for name in _EXTRAS & set(extra)},
+        )
+
+    def _extra(self, connection: Connection) -> dict[str, Any]:
+        from airflow_provider.mixpeek.client import MixpeekConfigError
+
+        # Not Airflow's extra_dejson, which takes text that is no JSON for nothing at all.
+        try:
+            extra = json.loads(connection.extra or "{}")
+        except ValueError:
+            extra = None
+        if not isinstance(extra, dict):
+            raise MixpeekConfigError(
+                f"the extra of the connection {self.mixpeek_conn_id!r} is not a JSON object",
+                hint='It looks like {"namespace": "shop"}.',
+            )
         unknown = sorted(set(extra) - _EXTRAS)
         if unknown:
             self.log.warning(
@@ -147,20 +162,16 @@ class MixpeekHook(BaseHook):
                 ", ".join(unknown),
                 ", ".join(sorted(_EXTRAS)),
             )
-        return Settings.of(
-            api_key=connection.password,
-            base_url=_with_port(connection.host, connection.port),
-            **{name: extra[name] for name in _EXTRAS & set(extra)},
-        )
+        return extra
 
 
-def _with_port(host: str | None, port: int | None) -> str | None:
+def _with_port(host: str, port: int | None) -> str:
     """The base URL of a connection whose port may stand in the host or in a field of its own."""
-    if not host or not port:
-        return host or None
-    has_scheme = "://" in host
-    parts = urlsplit(host if has_scheme else f"//{host}")
-    if parts.netloc.rpartition(":")[2].isdigit():
-        return host
-    whole = urlunsplit(parts._replace(netloc=f"{parts.netloc}:{port}"))
-    return whole if has_scheme else whole.removeprefix("//")
+    scheme, separator, rest = host.rpartition("://")
+    authority, slash, path = rest.partition("/")
+    if authority.count(":") > 1 and not authority.startswith("["):
+        # A bare IPv6 address: what Airflow makes of a connection's URI.
+        authority = f"[{authority}]"
+    if port and not _ENDS_WITH_PORT.search(authority):
+        authority = f"{authority}:{port}"
+    return f"{scheme}{separator}{authority}{slash}{path}"

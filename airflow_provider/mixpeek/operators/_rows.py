@@ -6,8 +6,6 @@ import os
 from collections.abc import Sized
 from typing import Any
 
-from airflow.sdk import XComArg
-
 
 class HeldRows:
     """
@@ -30,7 +28,7 @@ def held(rows: Any) -> Any:
     """What an operator keeps of its ``rows``: paths are templates, XComs are resolved, all else is held."""
     if isinstance(rows, os.PathLike):
         return os.fspath(rows)
-    if rows is None or isinstance(rows, str | XComArg | HeldRows):
+    if rows is None or isinstance(rows, str | HeldRows) or _resolves(rows):
         return rows
     return HeldRows(rows)
 
@@ -38,3 +36,9 @@ def held(rows: Any) -> Any:
 def released(rows: Any) -> Any:
     """The rows themselves."""
     return rows.rows if isinstance(rows, HeldRows) else rows
+
+
+def _resolves(rows: Any) -> bool:
+    """Whether Airflow resolves it when the task runs: XComs, DAG parameters, arguments of task groups."""
+    # Asked of the type: a frame has an attribute for each of its columns, however they are called.
+    return hasattr(type(rows), "iter_references")

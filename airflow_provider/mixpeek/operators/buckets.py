@@ -45,10 +45,9 @@ class MixpeekCreateBucketOperator(BaseOperator):
         unique_key: Sequence[str] | None = None,
         declare_metadata: bool = True,
         mixpeek_conn_id: str = MixpeekHook.default_conn_name,
-        multiple_outputs: bool = True,
         **kwargs: Any,
     ) -> None:
-        super().__init__(multiple_outputs=multiple_outputs, **kwargs)
+        super().__init__(**{"multiple_outputs": True} | kwargs)
         self.bucket = bucket
         self.schema = schema
         self.if_exists = if_exists
@@ -87,6 +86,7 @@ class MixpeekDeleteBucketOperator(BaseOperator):
     :param bucket: Name or id of the bucket (templated).
     :param if_missing: ``ignore`` a bucket that is not there, so that a retry succeeds; or ``fail``.
     :param mixpeek_conn_id: Id of the connection (templated).
+    :raises ValueError: ``if_missing`` is neither word.
     """
 
     template_fields: Sequence[str] = ("bucket", "mixpeek_conn_id")
@@ -98,10 +98,11 @@ class MixpeekDeleteBucketOperator(BaseOperator):
         bucket: str,
         if_missing: Literal["ignore", "fail"] = "ignore",
         mixpeek_conn_id: str = MixpeekHook.default_conn_name,
-        multiple_outputs: bool = True,
         **kwargs: Any,
     ) -> None:
-        super().__init__(multiple_outputs=multiple_outputs, **kwargs)
+        super().__init__(**{"multiple_outputs": True} | kwargs)
+        if if_missing not in ("ignore", "fail"):
+            raise ValueError(f"if_missing is {if_missing!r}, and must be 'ignore' or 'fail'")
         self.bucket = bucket
         self.if_missing = if_missing
         self.mixpeek_conn_id = mixpeek_conn_id

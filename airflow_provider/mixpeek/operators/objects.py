@@ -30,9 +30,9 @@ class MixpeekCreateObjectsOperator(BaseOperator):
     :param bucket: Name or id of the bucket (templated).
     :param rows: The path of a Parquet, CSV or JSON Lines file (templated), the output of another task, or a
         data frame or list of dicts. Prefer a path: rows that go through XCom are copied into Airflow's
-        database. Rows are neither rendered nor shown.
-    :param mapping: What the columns become: an ``ObjectMapping``, or a dict of its parts (templated). None:
-        columns named like properties of the bucket's schema.
+        database. Jinja in a row is left alone, and the rendered templates show how many rows there are.
+    :param mapping: What the columns become: an ``ObjectMapping`` (taken as it is), or a dict of its parts
+        (templated). None: columns named like properties of the bucket's schema.
     :param keys: What identifies a row: ``content`` (default for frames and lists), ``position`` (files), or
         ``columns`` (when the mapping names an ``idempotency_key``).
     :param scope: Part of every row's key (templated). By default the DAG run and this task (DAG, run, task,
@@ -76,10 +76,9 @@ class MixpeekCreateObjectsOperator(BaseOperator):
         source_name: str | None = None,
         allow_empty: bool = False,
         mixpeek_conn_id: str = MixpeekHook.default_conn_name,
-        multiple_outputs: bool = True,
         **kwargs: Any,
     ) -> None:
-        super().__init__(multiple_outputs=multiple_outputs, **kwargs)
+        super().__init__(**{"multiple_outputs": True} | kwargs)
         self.bucket = bucket
         self.rows = rows
         self.mapping = mapping

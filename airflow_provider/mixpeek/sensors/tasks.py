@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseSensorOperator
 
-from airflow_provider.mixpeek._airflow_versions import AirflowSensorTimeout
+from airflow_provider.mixpeek._airflow_versions import AirflowSensorTimeout, AirflowSkipException
 from airflow_provider.mixpeek.exceptions import (
     MixpeekLostContactError,
     MixpeekNotSubmittedError,
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 #: Ends that an error names one by one.
 _NAMED_ENDS = 10
+
+#: What a template leaves where there was no id is none.
+_ID = re.compile(r"(?!None$)[\w.:-]+")
 
 
 class MixpeekTaskSensor(BaseSensorOperator):
@@ -67,15 +71,19 @@ class MixpeekTaskSensor(BaseSensorOperator):
         self.partial_ok = partial_ok
         self.max_failed_looks = max_failed_looks
         self.mixpeek_conn_id = mixpeek_conn_id
-        # What is still waited for; made at the first look, and anew after each reschedule.
+        # What is still waited for; made at the first look of a try, and anew after each reschedule.
         self._waiting: dict[WaitFor, Progress] | None = None
 
     def execute(self, context: Context) -> Any:
-        """Wait, and say what a timeout means."""
+        """Wait, and say what a timeout or a skip means."""
+        self._waiting = None
         try:
             return super().execute(context)
         except AirflowSensorTimeout as timeout:
             raise AirflowSensorTimeout(f"{self._gave_up()} {timeout}") from timeout
+        except AirflowSkipException as skip:
+            # Airflow's own text says that it skips, and not why.
+            raise AirflowSkipException(f"{skip.__cause__ or self._gave_up()} {skip}") from skip
 
     def poke(self, context: Context) -> bool:
         """Look once at everything that is not done yet."""
@@ -86,7 +94,7 @@ class MixpeekTaskSensor(BaseSensorOperator):
             return True
         ended: dict[WaitFor, Ended] = {}
         with MixpeekHook(self.mixpeek_conn_id).get_client() as mixpeek:
-            for wait in list(self._waiting):
+            for wait in self._waiting:
                 verdict = self._look(mixpeek, wait)
                 if verdict is not None:
                     ended[wait] = verdict
@@ -115,25 +123,26 @@ class MixpeekTaskSensor(BaseSensorOperator):
         return None
 
     def _settle(self, ended: dict[WaitFor, Ended]) -> None:
-        """Forget what is done; raise what is not well."""
+        """Forget what is done; raise what is not well, which stays waited for if Airflow goes on."""
         from airflow_provider.mixpeek.waiting import End
 
         assert self._waiting is not None  # noqa: S101 - poke has made it
         bad: dict[WaitFor, Ended] = {}
         for wait, verdict in ended.items():
-            del self._waiting[wait]
-            if verdict.end is End.PARTIAL and self.partial_ok:
-                self.log.warning("%s: %s", wait, verdict.sentence)
-            elif verdict.end is not End.DONE:
+            taken = verdict.end is End.DONE or (verdict.end is End.PARTIAL and self.partial_ok)
+            if not taken:
                 bad[wait] = verdict
+                continue
+            if verdict.end is End.PARTIAL:
+                self.log.warning("%s: %s", wait, verdict.sentence)
+            del self._waiting[wait]
         if bad:
-            raise _error(bad, still=len(self._waiting))
+            raise _error(bad, still=len(self._waiting) - len(bad))
 
     def _gave_up(self) -> str:
         waiting = self._waiting or {}
         some = "; ".join(
-            f"{wait} ({progress.word or 'no status seen'})"
-            for wait, progress in list(waiting.items())[:_NAMED_ENDS]
+            f"{wait} ({_last_seen(progress)})" for wait, progress in list(waiting.items())[:_NAMED_ENDS]
         )
         return (
             f"Gave up waiting, which does not mean that anything failed: {len(waiting)} not done, "
@@ -147,7 +156,7 @@ def flattened(given: Any) -> list[WaitFor]:
 
     :raises MixpeekConfigError: something in it is neither.
     """
-    from airflow_provider.mixpeek.client import WaitFor
+    from airflow_provider.mixpeek.client import MixpeekConfigError, WaitFor
 
     if given is None:
         return []
@@ -155,13 +164,19 @@ def flattened(given: Any) -> list[WaitFor]:
         # The lazy sequence of a mapped task's XComs is fetched whole by a slice, and one by one by a loop.
         parts = given[:] if isinstance(given, Sequence) else given
         return list(dict.fromkeys(wait for part in parts for wait in flattened(part)))
+    if isinstance(given, str) and not _ID.fullmatch(given.strip()):
+        raise MixpeekConfigError(
+            f"{given!r} is not the id of a task",
+            hint='Jinja makes text of everything: pass create.output["waits"] instead of a template.',
+        )
     return [WaitFor.of(given)]
 
 
 def _error(bad: dict[WaitFor, Ended], *, still: int) -> Exception:
-    """One error for all that ended badly, of the kind of the first."""
+    """One error for all that ended badly, of the worst kind among them."""
     from airflow_provider.mixpeek.waiting import End
 
+    # Lost contact says nothing about the work, so anything that does is worse.
     kinds: dict[End, type[Exception]] = {
         End.FAILED: MixpeekTaskFailedError,
         End.PARTIAL: MixpeekTaskPartialError,
@@ -169,9 +184,14 @@ def _error(bad: dict[WaitFor, Ended], *, still: int) -> Exception:
         End.LOST: MixpeekTaskLostError,
         End.LOST_CONTACT: MixpeekLostContactError,
     }
-    # Lost contact says nothing about the work, so anything that does comes first.
-    first = min(bad.values(), key=lambda verdict: verdict.end is End.LOST_CONTACT)
-    some = "; ".join(f"{wait} {verdict.sentence}" for wait, verdict in list(bad.items())[:_NAMED_ENDS])
+    ranks = list(kinds)
+    worst_first = sorted(bad.items(), key=lambda item: ranks.index(item[1].end))
+    some = "; ".join(f"{wait} {verdict.sentence}" for wait, verdict in worst_first[:_NAMED_ENDS])
     more = f"; and {len(bad) - _NAMED_ENDS} more" if len(bad) > _NAMED_ENDS else ""
     left = f" {still} more were still running; they are no longer watched." if still else ""
-    return kinds[first.end](f"{some}{more}.{left}")
+    return kinds[worst_first[0][1].end](f"{some}{more}.{left}")
+
+
+def _last_seen(progress: Progress) -> str:
+    word = progress.word or "no status seen"
+    return f"{word}; then {progress.failed_looks} failed looks" if progress.failed_looks else word
