@@ -111,7 +111,7 @@ def count(emulator: Any) -> Callable[..., int]:
 class World:
     """Plays the server and the clock for a flow.
 
-    :param answers: What each request gets in turn: an answer, an error to raise, or a function of the request.
+    :param answers: What each request gets in turn: an answer, an error, or a function of the request.
     """
 
     answers: list[Any] = field(default_factory=list)
