@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from airflow_provider.mixpeek.client import AsyncMixpeekClient, MixpeekClient, Settings
     from airflow_provider.mixpeek.client._client import Batches, Buckets, Objects, Tasks
 
+__all__ = ["MixpeekHook"]
+
 #: Fields of the connection's extra: what the form shows is what settings are made of.
 _EXTRAS = frozenset(_provider_info.provider_info()["connection-types"][0]["conn-fields"])
 

@@ -12,6 +12,8 @@ from airflow_provider.mixpeek.hooks.mixpeek import MixpeekHook
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+__all__ = ["MixpeekCreateBucketOperator", "MixpeekDeleteBucketOperator"]
+
 
 class MixpeekCreateBucketOperator(BaseOperator):
     """

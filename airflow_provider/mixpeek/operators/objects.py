@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from airflow_provider.mixpeek.ingest import ObjectMapping
 
+__all__ = ["MixpeekCreateObjectsOperator"]
+
 
 class MixpeekCreateObjectsOperator(BaseOperator):
     """

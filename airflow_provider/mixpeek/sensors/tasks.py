@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from airflow_provider.mixpeek.client import MixpeekClient, WaitFor
     from airflow_provider.mixpeek.waiting import Ended, Progress
 
+__all__ = ["MixpeekTaskSensor"]
+
 #: Ends that an error names one by one.
 _NAMED_ENDS = 10
 
