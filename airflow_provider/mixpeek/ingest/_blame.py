@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TypeVar
 
 from airflow_provider.mixpeek.client import MixpeekStatusError, ValidationIssue
-
-R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +38,9 @@ def judge(error: MixpeekStatusError, size: int) -> Verdict:
         return Verdict({0: _complaint(error, error.validation_errors)}, ())
     blamed: dict[int, list[ValidationIssue]] = {}
     for issue in error.validation_errors:
-        position = _position(issue.location)
-        if position is not None and position < size:
-            blamed.setdefault(position, []).append(issue)
+        found = _position(issue.location)
+        if found is not None and found[0] < size:
+            blamed.setdefault(found[0], []).append(issue)
     if blamed:
         innocent = tuple(position for position in range(size) if position not in blamed)
         return Verdict(
@@ -54,17 +51,19 @@ def judge(error: MixpeekStatusError, size: int) -> Verdict:
     return Verdict({}, (range(middle), range(middle, size)))
 
 
-def pick(rows: Sequence[R], positions: Sequence[int]) -> tuple[R, ...]:
-    """The rows at the positions."""
-    return tuple(rows[position] for position in positions)
-
-
-def _position(location: Sequence[str | int]) -> int | None:
-    for name, position in pairwise(location):
+def _position(location: Sequence[str | int]) -> tuple[int, int] | None:
+    """The position of the object that a location names, and where in the location it stands."""
+    for place, (name, position) in enumerate(pairwise(location), 1):
         if name == "objects" and isinstance(position, int) and position >= 0:
-            return position
+            return position, place
     return None
 
 
 def _complaint(error: MixpeekStatusError, issues: Sequence[ValidationIssue]) -> str:
-    return "; ".join(map(str, issues)) or error.message
+    return "; ".join(str(_in_the_row(issue)) for issue in issues) or error.message
+
+
+def _in_the_row(issue: ValidationIssue) -> ValidationIssue:
+    """Without the row's position in a request, which tells its reader nothing."""
+    found = _position(issue.location)
+    return issue if found is None else replace(issue, location=issue.location[found[1] + 1 :])

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from airflow_provider.mixpeek.ingest._sources import Block
 
 #: Bytes that a request has around its objects, generously: ``{"objects":[]}``.
 ENVELOPE = 64
 
 
 class Row(NamedTuple):
-    """A row ready to be sent: its number in the source, and its object as JSON bytes."""
+    """
+    A row ready to be sent.
+
+    :param number: Its number in the source, from 0.
+    :param body: Its object as JSON bytes.
+    :param block: Where it comes from: should the server refuse it, the row is told as it came.
+    """
 
     number: int
     body: bytes
+    block: Block
+
+    def values(self) -> dict[str, Any]:
+        """The whole row as it came, column to cell."""
+        return self.block.row(self.number - self.block.first_row)
 
 
 class Cutter:
@@ -39,11 +52,10 @@ class Cutter:
         """Bytes of the rows that wait."""
         return self._bytes
 
-    def add(self, rows: Iterable[Row]) -> None:
+    def add(self, rows: Sequence[Row]) -> None:
         """Let rows wait behind those that do."""
-        for row in rows:
-            self._rows.append(row)
-            self._bytes += len(row.body)
+        self._bytes += sum(len(row.body) for row in rows)
+        self._rows.extend(rows)
 
     def cut(self, *, rest: bool) -> tuple[Row, ...]:
         """
@@ -55,18 +67,13 @@ class Cutter:
         size = ENVELOPE
         count = 0
         for row in self._rows:
-            if count == self._max_objects or size + len(row.body) + 1 > self._max_bytes:
+            # A row is taken in any case: one that fits nowhere would make everybody wait for ever.
+            full = count == self._max_objects or size + len(row.body) + 1 > self._max_bytes
+            if full and count:
                 return self._take(count)
             size += len(row.body) + 1
             count += 1
         return self._take(count) if rest or count == self._max_objects else ()
-
-    def clear(self) -> int:
-        """Forget the rows that wait, and say how many there were."""
-        count = len(self._rows)
-        self._rows.clear()
-        self._bytes = 0
-        return count
 
     def _take(self, count: int) -> tuple[Row, ...]:
         taken = tuple(self._rows.popleft() for _ in range(count))

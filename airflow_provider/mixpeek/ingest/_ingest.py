@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from typing import Any, get_args
 
 from airflow_provider.mixpeek.client import (
@@ -16,14 +17,14 @@ from airflow_provider.mixpeek.client import (
     MixpeekError,
 )
 from airflow_provider.mixpeek.ingest import _run, _threads
+from airflow_provider.mixpeek.ingest._actions import Action, Tell, carry_out
 from airflow_provider.mixpeek.ingest._errors import SourceError
 from airflow_provider.mixpeek.ingest._identity import Keyer, Mode, row_keyer
 from airflow_provider.mixpeek.ingest._mapping import ObjectMapping, Plan, plan
-from airflow_provider.mixpeek.ingest._report import IngestError, Report, RowsRejectedError
+from airflow_provider.mixpeek.ingest._report import IngestError, RejectedRow, Report, RowsRejectedError
 from airflow_provider.mixpeek.ingest._rows import Prepared, prepare
-from airflow_provider.mixpeek.ingest._run import Action, CreateBatch, FirstRejection, Run, SendObjects
-from airflow_provider.mixpeek.ingest._sources import Source, open_source
-from airflow_provider.mixpeek.waiting import Outcome
+from airflow_provider.mixpeek.ingest._run import Run
+from airflow_provider.mixpeek.ingest._sources import Block, Source, open_source
 
 log = logging.getLogger("airflow_provider.mixpeek.ingest")
 
@@ -89,76 +90,93 @@ def ingest(
     :raises RowsRejectedError: a row was wrong and ``on_error`` is ``fail``; what was done is in its report.
     :raises IngestError: the run did not get to its end; what was done is in its report, the reason its cause.
     """
-    limits = _checked_limits(mixpeek, batch_size, max_request_bytes, in_flight, on_error, process)
+    limits = _checked(
+        mixpeek,
+        bucket,
+        whole_numbers={
+            "batch_size": batch_size,
+            "max_request_bytes": max_request_bytes,
+            "in_flight": in_flight,
+        },
+        words={
+            "on_error": (on_error, get_args(_run.OnError)),
+            "process": (process, get_args(_run.Process)),
+        },
+    )
     source = open_source(rows, source_name=source_name)
     mapped = ObjectMapping.of(mapping)
     mode = _mode(keys, mapped, source)
     scope = _scope(scope, mode)
     target = mixpeek.buckets.find(bucket)
     _refuse_unique_key(target)
+    log.info(
+        "Ingesting %s into the bucket %s (%s), rows identified by %s in the scope %r",
+        source.uri or f"a {type(rows).__name__}",
+        target.bucket_name,
+        target.bucket_id,
+        mode,
+        scope,
+    )
 
     started = time.monotonic()
-    reader = _Reader(
-        source,
-        mapped,
-        target.bucket_schema or BucketSchema(),
-        lambda planned: row_keyer(
+
+    def planner() -> tuple[Plan, Keyer]:
+        planned = plan(mapped, schema=target.bucket_schema or BucketSchema(), columns=source.columns)
+        return planned, row_keyer(
             mode,
             bucket_id=target.bucket_id,
             scope=scope,
             source_uri=source.uri if mode == "position" else None,
             columns=planned.key_columns if mode == "columns" else (),
-        ),
-        mixpeek,
-        max_request_bytes,
-    )
-    blocks = iter(reader)
+        )
+
+    blocks = _prepared(source, planner, mixpeek, max_request_bytes)
     first = next(blocks, None)
     if first is None and not allow_empty:
         raise SourceError("there are no rows at all", hint="If that is fine, pass allow_empty=True.")
 
     run = Run(target.bucket_id, limits=limits, on_error=on_error, process=process)
     stop = threading.Event()
-    perform = _Sender(mixpeek.stopped_by(stop), target.bucket_id)
+    stoppable = mixpeek.stopped_by(stop)
+
+    def perform(action: Action) -> Tell:
+        return stoppable.run(carry_out(action, stoppable.session, target.bucket_id))
+
     try:
-        _threads.drive(run, _chained(first, blocks), perform, in_flight=in_flight, stop=stop)
-    except MixpeekError:
-        pass  # the source broke further on; the run knows it
+        _threads.drive(run, chain([first] if first else [], blocks), perform, in_flight=in_flight, stop=stop)
     except BaseException as interruption:
         _tell_interruption(interruption, run.report(seconds=time.monotonic() - started))
         raise
     report = run.report(seconds=time.monotonic() - started)
     _log(report)
-    if run.failure is not None:
-        raise _error(run.failure, report) from run.failure
+    _raise_failure(run, report)
     return report
 
 
-def _checked_limits(
+def _checked(
     mixpeek: MixpeekClient,
-    batch_size: int,
-    max_request_bytes: int,
-    in_flight: int,
-    on_error: Any,
-    process: Any,
+    bucket: str,
+    *,
+    whole_numbers: Mapping[str, int],
+    words: Mapping[str, tuple[Any, tuple[Any, ...]]],
 ) -> _run.Limits:
-    for name, number in (
-        ("batch_size", batch_size),
-        ("max_request_bytes", max_request_bytes),
-        ("in_flight", in_flight),
-    ):
+    if not isinstance(mixpeek, MixpeekClient):
+        raise MixpeekConfigError(
+            f"the client is of type {type(mixpeek).__name__}", hint="Ingestion takes a MixpeekClient."
+        )
+    if not isinstance(bucket, str) or not bucket.strip():
+        raise MixpeekConfigError(f"the bucket is {bucket!r}", hint="Give its name or its id.")
+    for name, number in whole_numbers.items():
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise MixpeekConfigError(f"{name} is {number!r}, and must be a whole number above 0")
-    for name, word, words in (
-        ("on_error", on_error, get_args(_run.OnError)),
-        ("process", process, get_args(_run.Process)),
-    ):
-        if not any(word is known or word == known for known in words if type(word) is type(known)):
-            raise MixpeekConfigError(f"{name} is {word!r}, and must be one of {', '.join(map(repr, words))}")
+    for name, (word, known) in words.items():
+        # 0 equals False, and is none of the words.
+        if not any(word == one and type(word) is type(one) for one in known):
+            raise MixpeekConfigError(f"{name} is {word!r}, and must be one of {', '.join(map(repr, known))}")
     return _run.Limits(
         max_objects=mixpeek.session.api.max_objects_per_request,
-        max_request_bytes=max_request_bytes,
-        batch_size=batch_size,
+        max_request_bytes=whole_numbers["max_request_bytes"],
+        batch_size=whole_numbers["batch_size"],
     )
 
 
@@ -182,6 +200,8 @@ def _mode(keys: Mode | None, mapping: ObjectMapping | None, source: Source) -> M
 
 def _scope(given: str | Callable[[Mode], str], mode: Mode) -> str:
     scope = given(mode) if callable(given) else given
+    if not isinstance(scope, str):
+        raise MixpeekConfigError(f"scope is {scope!r}, and must be a text")
     if mode == "content" and not scope:
         raise MixpeekConfigError(
             "rows that are identified by their content need a scope=",
@@ -198,90 +218,45 @@ def _refuse_unique_key(bucket: Bucket) -> None:
         )
 
 
-class _Reader:
-    """Reads a source, and makes each block ready; the plan is made when the columns are known."""
+def _prepared(
+    source: Source, planner: Callable[[], tuple[Plan, Keyer]], mixpeek: MixpeekClient, max_bytes: int
+) -> Iterator[Prepared]:
+    """Read a source and make each block ready; the plan is made as soon as the columns are known."""
+    ready = None if source.columns is None else planner()
+    for block in _blocks(source):
+        planned, keyer = ready = ready or planner()
+        yield prepare(block, planned, keyer, object_body=mixpeek.session.api.object_body, max_bytes=max_bytes)
 
-    def __init__(
-        self,
-        source: Source,
-        mapping: ObjectMapping | None,
-        schema: BucketSchema,
-        keyer_of: Callable[[Plan], Keyer],
-        mixpeek: MixpeekClient,
-        max_bytes: int,
-    ) -> None:
-        self._source = source
-        self._mapping = mapping
-        self._schema = schema
-        self._keyer_of = keyer_of
-        self._object_body = mixpeek.session.api.object_body
-        self._max_bytes = max_bytes
 
-    def __iter__(self) -> Iterator[Prepared]:
-        source = self._source
-        planned = (
-            None
-            if source.columns is None
-            else plan(self._mapping, schema=self._schema, columns=source.columns)
-        )
-        keyer = None if planned is None else self._keyer_of(planned)
+def _blocks(source: Source) -> Iterator[Block]:
+    read = 0
+    try:
         for block in source.blocks(block_rows=BLOCK_ROWS):
-            if planned is None or keyer is None:
-                planned = plan(self._mapping, schema=self._schema, columns=source.columns)
-                keyer = self._keyer_of(planned)
-            yield prepare(block, planned, keyer, object_body=self._object_body, max_bytes=self._max_bytes)
-
-    def _plan(self) -> tuple[Plan, Keyer]:
-        planned = plan(self._mapping, schema=self._schema, columns=self._source.columns)
-        return planned, self._keyer_of(planned)
-
-
-class _Sender:
-    """Performs the actions of a run with a client."""
-
-    def __init__(self, mixpeek: MixpeekClient, bucket_id: str) -> None:
-        self._mixpeek = mixpeek
-        self._bucket_id = bucket_id
-        self._words = mixpeek.session.api.object_words
-
-    def __call__(self, action: Action) -> Callable[[Run], None]:
-        if isinstance(action, SendObjects):
-            answer = self._mixpeek.objects.create_encoded(
-                self._bucket_id, [row.body for row in action.rows], repeatable=True
-            )
-            results = _run.tie(action, answer, is_unprocessed=self._is_unprocessed)
-            return lambda run: run.stored(action, results)
-        if isinstance(action, CreateBatch):
-            batch = self._mixpeek.batches.create(
-                self._bucket_id, action.object_ids, name=action.name, dedup_strategy=action.dedup_strategy
-            )
-            return lambda run: run.batch_created(action, batch.batch_id)
-        # Our batches have no member in common, so another one that runs is no reason to refuse this one.
-        task = self._mixpeek.batches.submit(self._bucket_id, action.batch_id, force=True)
-        return lambda run: run.batch_submitted(action, task.task_id)
-
-    def _is_unprocessed(self, word: str | None) -> bool:
-        outcome = self._words.get(word or "", Outcome.UNKNOWN)
-        return outcome in (Outcome.WAITS_FOR_CALLER, Outcome.FAILED, Outcome.UNKNOWN)
+            read = block.first_row + len(block)
+            yield block
+    except MixpeekError:
+        raise
+    except Exception as error:
+        # What an iterator of rows raises is its own; the run must not lose its report over it.
+        raise SourceError(
+            f"the rows broke off, after {read:,} of them: {type(error).__name__}: {error}"
+        ) from error
 
 
-def _chained(first: Prepared | None, rest: Iterator[Prepared]) -> Iterator[Prepared]:
-    if first is not None:
-        yield first
-        yield from rest
-
-
-def _error(failure: BaseException, report: Report) -> IngestError:
+def _raise_failure(run: Run, report: Report) -> None:
     again = "Run it again when that is mended: what is stored is not stored twice."
-    if isinstance(failure, FirstRejection):
-        return RowsRejectedError(
-            f"{failure.row}. The run was stopped there; {report}",
+    failure = run.failure
+    if isinstance(failure, RejectedRow):
+        raise RowsRejectedError(
+            f"{failure}. The run was stopped there; {report}",
             hint=f'Mend the row, or pass on_error="collect" to set such rows aside. {again}',
             report=report,
         )
-    return IngestError(
-        f"the run was stopped by: {failure} What was done: {report}", hint=again, report=report
-    )
+    if failure is not None:
+        reason = failure if isinstance(failure, MixpeekError) else f"{type(failure).__name__}: {failure}."
+        raise IngestError(
+            f"the run was stopped: {reason} What was done: {report}", hint=again, report=report
+        ) from failure
 
 
 def _tell_interruption(interruption: BaseException, report: Report) -> None:

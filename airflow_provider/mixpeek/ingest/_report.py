@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,6 +31,19 @@ class RejectedRow:
     def __str__(self) -> str:
         where = f"row {self.row}" + (f", column {self.column!r}" if self.column else "")
         return f"{where}: {self.error_type + ': ' if self.error_type else ''}{self.reason}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        values = {name: _picklable(value) for name, value in self.values.items()}
+        return RejectedRow, (self.row, self.reason, self.column, self.error_type, values)
+
+
+def _picklable(value: Any) -> Any:
+    """A cell, or what it looks like: rows are rejected for holding anything at all."""
+    try:
+        pickle.dumps(value)
+    except Exception:  # noqa: BLE001 - whatever a foreign object raises
+        return repr(value)
+    return value
 
 
 @dataclass(frozen=True, slots=True)

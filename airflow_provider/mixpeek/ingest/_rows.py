@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import orjson
 
+from airflow_provider.mixpeek.client._schema import METADATA
 from airflow_provider.mixpeek.ingest._chunks import ENVELOPE, Row
 from airflow_provider.mixpeek.ingest._identity import Keyer
 from airflow_provider.mixpeek.ingest._mapping import Plan
@@ -68,6 +69,8 @@ def prepare(block: Block, plan: Plan, keyer: Keyer, *, object_body: ObjectBody, 
         for name, kind, column in plan.fields
     ]
     metadata = [(column, problems.without_bytes(column, plain[column])) for column in plan.metadata]
+    if metadata and METADATA in plan.required:
+        problems.without_metadata(metadata)
     problems.without_blob([column for _, _, column in plan.blobs], [values for _, _, values in blobs])
     prefixes: Sequence[str | None] = ()
     if plan.key_prefix is not None:
@@ -105,7 +108,7 @@ def prepare(block: Block, plan: Plan, keyer: Keyer, *, object_body: ObjectBody, 
                 index, None, f"its {len(body):,} bytes are more than a request may have ({max_bytes:,})"
             )
         else:
-            rows.append(Row(block.first_row + index, body))
+            rows.append(Row(block.first_row + index, body, block))
     return Prepared(len(block), rows, list(problems.rejected()))
 
 
@@ -141,6 +144,12 @@ class _Problems:
         for index, values in enumerate(zip(*blobs, strict=True)):
             if values.count(None) == len(values):
                 self.add(index, None, f"it has no blob: blank in {', '.join(map(repr, columns))}")
+
+    def without_metadata(self, columns: Sequence[tuple[str, Sequence[Any]]]) -> None:
+        for index, values in enumerate(zip(*(values for _, values in columns), strict=True)):
+            if values.count(None) == len(values):
+                names = ", ".join(repr(column) for column, _ in columns)
+                self.add(index, None, f"the bucket requires {METADATA!r}, and it is blank in all of {names}")
 
     def rejected(self) -> Iterator[RejectedRow]:
         for index, (column, reason) in sorted(self.found.items()):

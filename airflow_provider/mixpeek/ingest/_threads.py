@@ -12,26 +12,26 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Protocol, TypeVar
 
+from airflow_provider.mixpeek.client import MixpeekError
+from airflow_provider.mixpeek.ingest._actions import Action, SendObjects, Tell
 from airflow_provider.mixpeek.ingest._rows import Prepared
-from airflow_provider.mixpeek.ingest._run import Action, Run
-
-T = TypeVar("T")
+from airflow_provider.mixpeek.ingest._run import Run
 
 log = logging.getLogger("airflow_provider.mixpeek.ingest")
 
-#: Seconds that requests under way get to be answered after a stop.
+#: Seconds that requests under way get to be answered after an interruption.
 GRACE = 5.0
 
 #: Seconds between two lines of progress in the log.
 PROGRESS = 15.0
 
+#: Seconds that this thread waits at most before it looks up: a signal that comes in the instant before a wait
+#: does not end it.
+LOOK_UP = 1.0
 
-class Perform(Protocol):
-    """Does one action against the server and returns how to tell the run of it."""
-
-    def __call__(self, action: Action) -> Callable[[Run], None]: ...
+#: Does one action against the server, in a thread of the pool, and returns how to tell the run of it.
+Perform = Callable[[Action], Tell]
 
 
 def drive(
@@ -44,10 +44,10 @@ def drive(
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """
-    Bring a run to its end.
+    Bring a run to its end. Whether that is a good one, ``run.failure`` tells.
 
-    When reading fails or this thread is interrupted (Ctrl-C, a time-out, SIGTERM as Airflow raises it),
-    nothing more is sent, what is under way gets a few seconds, and the rest is in doubt.
+    When this thread is interrupted (Ctrl-C, a time-out, SIGTERM as Airflow raises it), nothing more is sent,
+    what is under way gets a few seconds, and the rest is in doubt.
 
     :param blocks: The rows, made ready.
     :param perform: Sends one action; called in the pool's threads.
@@ -57,7 +57,7 @@ def drive(
     :raises BaseException: whatever interrupted this thread. The run knows it too.
     """
     pool = _Pool(perform, in_flight)
-    told = clock()
+    tell_at = clock() + PROGRESS
     try:
         while not run.finished:
             while pool.has_room and (action := run.next_action()) is not None:
@@ -65,16 +65,18 @@ def drive(
             if run.wants_rows and not pool.has_answers:
                 _read(run, blocks)
             else:
-                pool.take()(run)
+                pool.hear(run, timeout=LOOK_UP)
             if run.failure is not None:
                 stop.set()
-            if clock() - told >= PROGRESS:
-                told = clock()
+            if clock() >= tell_at:
+                tell_at = clock() + PROGRESS
                 log.info("%s", run.progress())
     except BaseException as interruption:
         run.stop(interruption)
         stop.set()
-        _let_land(run, pool, clock() + GRACE, clock)
+        until = clock() + GRACE
+        while not run.finished and (left := until - clock()) > 0:
+            pool.hear(run, timeout=min(left, LOOK_UP))
         raise
     finally:
         run.abandon()
@@ -82,19 +84,16 @@ def drive(
 
 
 def _read(run: Run, blocks: Iterator[Prepared]) -> None:
-    block = next(blocks, None)
+    try:
+        block = next(blocks, None)
+    except MixpeekError as error:
+        # The source is damaged further on. Nobody is in a hurry: what is under way will be answered.
+        run.stop(error)
+        return
     if block is None:
         run.end_of_source()
     else:
         run.read(block.count, block.rows, block.rejected)
-
-
-def _let_land(run: Run, pool: _Pool, until: float, clock: Callable[[], float]) -> None:
-    while not run.finished and (left := until - clock()) > 0:
-        try:
-            pool.take(timeout=left)(run)
-        except queue.Empty:
-            return
 
 
 class _Pool:
@@ -109,7 +108,7 @@ class _Pool:
         self._size = size
         self._busy = 0
         self._todo: queue.SimpleQueue[Action | None] = queue.SimpleQueue()
-        self._done: queue.SimpleQueue[Callable[[Run], None]] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[Tell] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
 
     @property
@@ -121,6 +120,7 @@ class _Pool:
         return not self._done.empty()
 
     def give(self, action: Action) -> None:
+        """Have an action performed; there must be room."""
         self._busy += 1
         if self._busy > len(self._threads):
             thread = threading.Thread(target=self._work, name=f"mixpeek-{len(self._threads)}", daemon=True)
@@ -128,22 +128,37 @@ class _Pool:
             thread.start()
         self._todo.put(action)
 
-    def take(self, timeout: float | None = None) -> Callable[[Run], None]:
-        tell = self._done.get(timeout=timeout)
+    def hear(self, run: Run, *, timeout: float) -> None:
+        """Wait for an action's end, at most so many seconds, and tell the run of it."""
+        try:
+            tell = self._done.get(timeout=timeout)
+        except queue.Empty:
+            return
         self._busy -= 1
-        return tell
+        tell(run)
 
     def dismiss(self) -> None:
+        """Let the threads end, and wait for them unless a request hangs."""
         for _ in self._threads:
             self._todo.put(None)
+        if self._busy == 0:
+            for thread in self._threads:
+                thread.join()
 
     def _work(self) -> None:
         while (action := self._todo.get()) is not None:
             self._done.put(self._tell_of(action))
 
-    def _tell_of(self, action: Action) -> Callable[[Run], None]:
+    def _tell_of(self, action: Action) -> Tell:
         try:
             return self._perform(action)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the run must hear of it
+        except BaseException as error:  # noqa: BLE001 - a thread that dies in silence would be waited for
             failure = error
-        return lambda run: run.failed(action, failure)
+        return lambda run: _failed(run, action, failure)
+
+
+def _failed(run: Run, action: Action, error: BaseException) -> None:
+    run.failed(action, error)
+    at_first = not (isinstance(action, SendObjects) and action.isolating)
+    if run.failure is None and at_first:
+        log.warning("%s; going on in smaller steps, after %s", error, action)

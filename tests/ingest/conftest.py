@@ -1,0 +1,42 @@
+"""Clients and buckets of a running emulator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from airflow_provider.mixpeek.client import Bucket, MixpeekClient
+from airflow_provider.mixpeek.client._flow import RetryRules
+from airflow_provider.mixpeek.emulator import Emulator
+
+from .shop import SCHEMA
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[..., MixpeekClient]]:
+    """Opens clients; ``budget`` is how many seconds a call is tried."""
+    with ExitStack() as opened:
+
+        def open_client(emulator: Emulator | str, *, budget: float = 20.0, **settings: Any) -> MixpeekClient:
+            url = emulator if isinstance(emulator, str) else emulator.url
+            client = MixpeekClient("sk_test", namespace="shop", base_url=url, **settings)
+            opened.enter_context(client)
+            rules = RetryRules(budget=budget, longest=1.0, first=0.01)
+            client._face(replace(client.session, retry=rules), client._transport, client._sleep)
+            return client
+
+        yield open_client
+
+
+@pytest.fixture
+def mixpeek(emulator: Emulator, connect: Callable[..., MixpeekClient]) -> MixpeekClient:
+    return connect(emulator)
+
+
+@pytest.fixture
+def bucket(mixpeek: MixpeekClient) -> Bucket:
+    return mixpeek.buckets.create("products", schema=SCHEMA)

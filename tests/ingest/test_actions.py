@@ -1,0 +1,64 @@
+"""Answers are tied to the rows that were sent, or refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider.mixpeek.client import CreatedObjects, MixpeekAnswerError
+from airflow_provider.mixpeek.ingest import RejectedRow
+from airflow_provider.mixpeek.ingest._actions import SendObjects, Stored, tie
+from airflow_provider.mixpeek.ingest._chunks import Row
+from airflow_provider.mixpeek.ingest._dicts import DictBlock
+
+BLOCK = DictBlock(10, [{"n": number} for number in range(4)])
+SENT = SendObjects(tuple(Row(10 + number, b"{}", BLOCK) for number in range(4)))
+
+
+def tied(succeeded: list[dict], failed: list[dict] = []):  # noqa: B006
+    answer = CreatedObjects.model_validate({"succeeded": succeeded, "failed": failed})
+    return tie(SENT, answer, is_unprocessed=lambda word: word == "PENDING")
+
+
+def created(index: int | None, **more):
+    return {"object_id": f"obj_{index}", "object_index": index, **more}
+
+
+def failed(index: int):
+    return {"object_index": index, "error": "no blob", "error_type": "ValidationError"}
+
+
+def test_rows_are_tied_by_their_index_whatever_the_order():
+    assert tied(
+        [created(3, replayed=True, status="PENDING"), created(0), created(2, replayed=True, status="DONE")],
+        [failed(1)],
+    ) == [
+        Stored("obj_0", replayed=False, unprocessed=True),
+        RejectedRow(11, "no blob", error_type="ValidationError", values={"n": 1}),
+        Stored("obj_2", replayed=True, unprocessed=False),
+        Stored("obj_3", replayed=True, unprocessed=True),
+    ]
+
+
+def test_rows_without_an_index_come_in_the_order_of_the_request():
+    ids = [{"object_id": name} for name in "abc"]
+    assert [getattr(each, "object_id", None) for each in tied(ids, [failed(1)])] == ["a", None, "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("succeeded", "refused"),
+    [
+        ([created(0), created(1), created(2), created(4)], []),
+        ([created(0), created(1), created(2), created(2)], []),
+        ([created(0), created(1), created(2), created(-1)], []),
+        ([created(0), created(1), created(2)], []),
+        ([created(number) for number in range(5)], []),
+        ([created(0), created(1), created(2)], [failed(2)]),
+        ([created(0), created(1), created(2)], [failed(9)]),
+        ([{"object_id": "a"}] * 5, []),
+        ([], []),
+    ],
+)
+def test_an_answer_that_speaks_of_other_rows_is_no_answer(succeeded, refused):
+    with pytest.raises(MixpeekAnswerError, match="each of the 4 objects") as raised:
+        tied(succeeded, refused)
+    assert raised.value.may_be_stored

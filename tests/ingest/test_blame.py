@@ -1,0 +1,57 @@
+"""Who is to blame for a request that was refused as a whole."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider.mixpeek.client import MixpeekServerError, MixpeekValidationError, ValidationIssue
+from airflow_provider.mixpeek.ingest._blame import Verdict, is_about_rows, judge
+
+
+def refusal(*locations: tuple[str | int, ...], status: int = 422) -> MixpeekValidationError:
+    issues = tuple(ValidationIssue(location, "no") for location in locations)
+    return MixpeekValidationError("422: refused", status=status, validation_errors=issues)
+
+
+@pytest.mark.parametrize(("status", "expected"), [(413, True), (422, True), (400, False), (409, False)])
+def test_which_refusals_are_about_rows(status, expected):
+    assert is_about_rows(refusal(status=status)) is expected
+
+
+def test_a_failing_server_is_not_about_rows():
+    assert not is_about_rows(MixpeekServerError("down", status=500))
+
+
+def test_named_rows_are_to_blame_and_the_others_are_sent_again():
+    error = refusal(
+        ("body", "objects", 3, "title"), ("body", "objects", 3, "blobs", 0, "data"), ("objects", 0)
+    )
+    assert judge(error, 5) == Verdict({3: "title: no; blobs.0.data: no", 0: "no"}, ((1, 2, 4),))
+
+
+def test_when_all_are_named_nobody_is_left():
+    assert judge(refusal(("body", "objects", 0), ("body", "objects", 1)), 2) == Verdict(
+        {0: "no", 1: "no"}, ()
+    )
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        (),
+        ("body",),
+        ("body", "objects"),
+        ("body", "objects", "3"),
+        ("body", "objects", 5),
+        ("body", "objects", -1),
+        ("body", "blobs", 3),
+    ],
+)
+def test_without_a_row_named_halves_are_tried(location):
+    assert judge(refusal(location), 5) == Verdict({}, (range(2), range(2, 5)))
+    assert judge(refusal(), 5) == Verdict({}, (range(2), range(2, 5)))
+
+
+def test_a_row_alone_is_to_blame_whatever_is_named():
+    assert judge(refusal(("body", "objects", 7, "x")), 1) == Verdict({0: "x: no"}, ())
+    assert judge(refusal(status=413), 1) == Verdict({0: "422: refused"}, ())
