@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider.mixpeek.client import CreatedObjects, MixpeekAnswerError
+from airflow_provider.mixpeek.client import CreatedObjects, MixpeekAnswerError, MixpeekClient
+from airflow_provider.mixpeek.client._flow import Send
 from airflow_provider.mixpeek.ingest import RejectedRow
-from airflow_provider.mixpeek.ingest._actions import SendObjects, Stored, tie
+from airflow_provider.mixpeek.ingest._actions import SendObjects, Stored, SubmitBatch, carry_out, tie
 from airflow_provider.mixpeek.ingest._chunks import Row
 from airflow_provider.mixpeek.ingest._dicts import DictBlock
 
@@ -62,3 +63,13 @@ def test_an_answer_that_speaks_of_other_rows_is_no_answer(succeeded, refused):
     with pytest.raises(MixpeekAnswerError, match="each of the 4 objects") as raised:
         tied(succeeded, refused)
     assert raised.value.may_be_stored
+
+
+def test_batches_are_submitted_beside_others_that_run():
+    client = MixpeekClient("sk_test", namespace="shop", base_url="http://127.0.0.1:1")
+    step = next(carry_out(SubmitBatch("btch_1", 2), client.session, "bkt_1"))
+    assert isinstance(step, Send)
+    assert (step.request.path, step.request.query) == (
+        "/v1/buckets/bkt_1/batches/btch_1/submit",
+        (("force", "true"),),
+    )

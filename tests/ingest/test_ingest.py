@@ -20,6 +20,8 @@ import pytest
 
 from airflow_provider.mixpeek.ingest import ObjectMapping, Report, ingest
 from airflow_provider.mixpeek.ingest import _ingest as ingest_module
+from airflow_provider.mixpeek.ingest._identity import row_keyer
+from airflow_provider.mixpeek.ingest._values import plain_column
 
 from .shop import BATCH, MAPPING, SCHEMA, calls, rows, stored
 
@@ -109,7 +111,11 @@ def test_blobs_fields_metadata_and_key_prefix_arrive_as_they_should(mixpeek, buc
     assert found["b"].model_extra["metadata"] == {"kind": "co/medy"}
     assert found["a"].model_extra["price"] == 1.5
     assert "price" not in found["b"].model_extra
-    assert [found[sku].key_prefix for sku in "abc"] == ["/films/drama/a", "/films/co/medy/b", "/films/short/c"]
+    assert [found[sku].key_prefix for sku in "abc"] == [
+        "/films/drama/a",
+        "/films/co/medy/b",
+        "/films/short/c",
+    ]
     assert not any("unmapped" in each.model_extra for each in found.values())
 
 
@@ -140,6 +146,17 @@ def test_equal_rows_are_objects_of_their_own_and_found_again(emulator, mixpeek, 
         assert len(set(report.object_ids)) == 6
     more = ingest(mixpeek, "products", [*equal, *rows(1)], mapping=MAPPING, scope="load")
     assert (more.created, more.replayed) == (1, 6)
+
+
+def test_rows_are_created_under_the_keys_of_their_bucket_mode_and_scope(emulator, mixpeek, bucket):
+    many = rows(5)
+    ingest(mixpeek, "products", many, mapping=MAPPING, scope="load")
+    names = sorted(many[0])
+    keyer = row_keyer("content", bucket_id=bucket.bucket_id, scope="load")
+    plain = [plain_column([row[name] for row in many]).values for name in names]
+    expected = keyer.keys(names, plain, first_row=0).keys
+    (namespace,) = emulator._built.state.namespaces.values()
+    assert list(namespace.buckets[bucket.bucket_id].by_idempotency_key) == expected
 
 
 def test_another_scope_is_another_load(emulator, mixpeek, bucket):
@@ -250,8 +267,9 @@ def test_no_rows_at_all_can_be_a_success(emulator, mixpeek, bucket):
 def test_the_log_says_what_was_done(mixpeek, bucket, caplog):
     caplog.set_level("INFO", "airflow_provider.mixpeek.ingest")
     report = ingest(mixpeek, "products", rows(3), mapping=MAPPING, scope="monday")
-    assert f"into the bucket products ({bucket.bucket_id}), rows identified by content in the scope 'monday'" in (
-        caplog.text
+    assert (
+        f"into the bucket products ({bucket.bucket_id}), rows identified by content in the scope 'monday'"
+        in (caplog.text)
     )
     (batch,) = report.batches
     assert f"Batch {batch.batch_id} (3 objects) is submitted: {batch.task_id}" in caplog.text
@@ -271,7 +289,9 @@ def test_the_log_says_what_was_done(mixpeek, bucket, caplog):
 )
 def test_importing_loads_nothing_that_it_does_not_need(load, foreign):
     look = f"import sys; print([name for name in {foreign!r} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", f"{load}; {look}"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", f"{load}; {look}"], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"
 
 

@@ -33,12 +33,13 @@ def prepared(
     max_bytes: int = 8_000_000,
     **block: Any,
 ) -> Prepared:
+    mode = "columns" if mapping.idempotency_key else "content"
     schema = {name: kind | {"required": name in required} for name, kind in SCHEMA.items()}
     columns = list(dict.fromkeys(name for row in rows for name in row))
     return prepare(
         DictBlock(100, rows, **block),
         plan(mapping, schema=BucketSchema.model_validate({"properties": schema}), columns=columns),
-        row_keyer("content", bucket_id="bkt_1", scope="load"),
+        row_keyer(mode, bucket_id="bkt_1", scope="load", columns=mapping.idempotency_key or ()),
         object_body=CurrentApi().object_body,
         max_bytes=max_bytes,
     )
@@ -77,9 +78,7 @@ def test_what_is_blank_is_left_out_and_never_nan(blank):
 
 
 def test_integers_beyond_64_bits_keep_every_digit():
-    made = prepared(
-        [{"title": "ü", "n": 2**70 + 1}], ObjectMapping(blobs={"title": "title"}, metadata=["n"])
-    )
+    made = prepared([{"title": "ü", "n": 2**70 + 1}], ObjectMapping(blobs={"title": "title"}, metadata=["n"]))
     assert json.loads(made.rows[0].body)["metadata"] == {"n": 2**70 + 1}
 
 
@@ -119,9 +118,7 @@ def test_only_the_first_complaint_about_a_row_is_told():
 
 def test_bytes_are_no_metadata():
     made = prepared([{"title": "a", "x": b"1"}], ObjectMapping(blobs={"title": "title"}, metadata=["x"]))
-    assert complaints(made) == [
-        (100, "x", "bytes have no JSON form: map the column to a file property")
-    ]
+    assert complaints(made) == [(100, "x", "bytes have no JSON form: map the column to a file property")]
 
 
 def test_a_row_that_no_request_can_hold_is_rejected_and_one_that_just_fits_is_not():
@@ -151,3 +148,14 @@ def test_rows_that_are_not_sent_do_not_count_for_the_keys_of_equal_ones():
     alone = prepared([{"title": "a"}], mapping)
     behind = prepared([{"title": object()}, {"title": "a"}], mapping)
     assert json.loads(alone.rows[0].body) == json.loads(behind.rows[0].body)
+
+
+def test_a_wrong_row_does_not_take_the_key_of_a_right_one():
+    mapping = ObjectMapping(blobs={"title": "title"}, metadata=["sku"], idempotency_key=["sku"])
+    made = prepared([{"title": object(), "sku": "a"}, {"title": "b", "sku": "a"}], mapping)
+    assert [row.number for row in made.rows] == [101]
+
+
+def test_a_blank_blob_beside_another_is_left_out():
+    made = prepared([{"t": "a", "u": None}], ObjectMapping(blobs={"title": "t", "hero": "u"}))
+    assert [blob["property"] for blob in json.loads(made.rows[0].body)["blobs"]] == ["title"]

@@ -28,8 +28,9 @@ from airflow_provider.mixpeek.ingest._sources import Block, Source, open_source
 
 log = logging.getLogger("airflow_provider.mixpeek.ingest")
 
-#: Rows that are read and converted at a time.
-BLOCK_ROWS = 2_000
+#: Rows that are read and converted at a time: as fast as larger blocks, and what a run holds in memory beside
+#: the requests that wait.
+BLOCK_ROWS = 1_000
 
 #: Bytes of one request's body.
 MAX_REQUEST_BYTES = 8_000_000
