@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
 
     from airflow_provider.mixpeek.client import AsyncMixpeekClient, MixpeekClient, Settings
-    from airflow_provider.mixpeek.client._client import Batches, Buckets, Objects, Tasks
+    from airflow_provider.mixpeek.client._processing import Batches, Tasks
+    from airflow_provider.mixpeek.client._resources import Buckets, Objects
 
 __all__ = ["MixpeekHook"]
 
