@@ -1,4 +1,4 @@
-"""A local Mixpeek server for tests and demonstrations, API 0.82.
+"""A local Mixpeek server for tests and demonstrations, of either generation of the API.
 
 It keeps everything in memory, answers as the vendor does where the vendor bites, and breaks on demand::
 

@@ -18,11 +18,17 @@ if TYPE_CHECKING:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider.mixpeek.emulator",
-        description="A local Mixpeek server (API 0.82). It prints its URL when it listens; Ctrl-C ends it.",
+        description="A local Mixpeek server. It prints its URL when it listens; Ctrl-C ends it.",
     )
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="address to bind to (default %(default)s)")
     add("--port", type=int, default=8700, help="port to bind to, 0 for a free one (default %(default)s)")
+    add(
+        "--generation",
+        choices=("current", "legacy"),
+        default="current",
+        help="generation of the API (default %(default)s)",
+    )
     add(
         "--api-key",
         action="append",
@@ -68,6 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     flags = parser.parse_args(arguments)
     try:
         emulator = Emulator(
+            generation=flags.generation,
             api_keys=flags.api_key,
             namespaces=flags.namespace,
             task_seconds=flags.task_seconds,

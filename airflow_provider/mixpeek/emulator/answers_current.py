@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from .answers_common import timestamp
+
 if TYPE_CHECKING:
-    from .objects import Created
-    from .state import Batch, Bucket, Namespace, StoredObject, Task
+    from .objects_current import Created
+    from .records import Batch, Bucket, Namespace, StoredObject, Task
 
 _LIFECYCLE = {
     "DRAFT": "accepted",
@@ -19,10 +20,6 @@ _LIFECYCLE = {
     "FAILED": "failed",
     "CANCELED": "canceled",
 }
-
-
-def timestamp(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
 def namespace_answer(namespace: Namespace) -> dict[str, Any]:
@@ -64,7 +61,7 @@ def bucket_answer(bucket: Bucket, now: float) -> dict[str, Any]:
         "failed_object_count": sum(each.status == "FAILED" for each in objects),
         "total_size_bytes": bucket.size_bytes,
         "created_at": timestamp(bucket.created),
-        "updated_at": timestamp(bucket.created),
+        "updated_at": timestamp(bucket.updated),
         "last_upload_at": touched,
         "status": "ACTIVE" if bucket.deletion is None else "IN_PROGRESS",
         "is_locked": False,
@@ -136,7 +133,7 @@ def _warnings(created: Created) -> dict[str, Any]:
 
 
 def task_answer(task: Task, now: float) -> dict[str, Any]:
-    data = task.additional_data
+    data = task.about
     return {
         "task_id": task.task_id,
         "task_type": task.task_type,

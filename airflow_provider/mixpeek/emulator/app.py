@@ -10,14 +10,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from . import endpoints_current, processing_current
 from .context import Context, answer
 from .control import control_app
 from .errors import Refusal, invalid
 from .faults import Faults
+from .generations import GENERATIONS, Generation
 from .ingress import CALL, Ingress
 from .limits import TokenBucket
-from .openapi import REFUSALS
+from .openapi import refusals
 from .shapes import Problem
 from .state import State
 
@@ -49,23 +49,32 @@ def build(
     :param clock: Wall-clock seconds; everything that takes time reads it.
     :param sleep: Waits for latencies.
     """
-    state = State(clock=clock, task_seconds=settings.task_seconds, namespaces=settings.namespaces)
+    generation = GENERATIONS[settings.generation]
+    state = State(
+        clock=clock,
+        words=generation.words,
+        task_seconds=settings.task_seconds,
+        namespaces=settings.namespaces,
+    )
     faults = Faults()
     api = FastAPI(
-        title="Mixpeek emulator", version="0.82", docs_url=None, redoc_url=None, redirect_slashes=False
+        title="Mixpeek emulator",
+        version=generation.version,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
     )
-    for router in (endpoints_current.router, processing_current.router):
-        api.include_router(router, responses=REFUSALS)
+    for router in generation.routers:
+        api.include_router(router, responses=refusals(settings.generation))
     api.state.context = Context(settings, state, lambda scope: faults.outcome(scope[CALL]))
-    api.add_exception_handler(Refusal, _refuse)
-    api.add_exception_handler(RequestValidationError, _refuse_parameters)
-    api.add_exception_handler(HTTPException, _refuse_route)
-    api.add_exception_handler(Exception, _fail)
+    _answer_errors(api, generation)
     ingress = Ingress(
         api,
         control=control_app(state, faults),
         state=state,
         faults=faults,
+        refusal=generation.refusal,
+        open_paths=generation.open_paths,
         template_of=_templates([route for route in api.routes if isinstance(route, APIRoute)]),
         latency=settings.latency,
         limit=TokenBucket(settings.rate_limit, settings.burst) if settings.rate_limit else None,
@@ -90,23 +99,27 @@ def _templates(routes: Sequence[APIRoute]) -> Callable[[str, str], str | None]:
     return template_of
 
 
-def _envelope(refusal: Refusal) -> Response:
-    return answer(refusal.envelope(), status=refusal.status)
+def _answer_errors(api: FastAPI, generation: Generation) -> None:
+    """Give every error the form that the generation has for it."""
 
+    def refused(refusal: Refusal) -> Response:
+        return answer(generation.refusal(refusal), status=refusal.status, headers=refusal.headers)
 
-async def _refuse(_request: Request, error: Any) -> Response:
-    return _envelope(error)
+    async def refuse(_request: Request, error: Any) -> Response:
+        return refused(error)
 
+    async def refuse_parameters(_request: Request, error: Any) -> Response:
+        return refused(
+            invalid([Problem(each["type"], tuple(each["loc"]), each["msg"]) for each in error.errors()])
+        )
 
-async def _refuse_parameters(_request: Request, error: Any) -> Response:
-    return _envelope(
-        invalid([Problem(each["type"], tuple(each["loc"]), each["msg"]) for each in error.errors()])
-    )
+    async def refuse_route(request: Request, error: Any) -> Response:
+        return refused(Refusal(error.status_code, f"{error.detail}: {request.method} {request.url.path}"))
 
+    async def fail(_request: Request, _error: Any) -> Response:
+        return refused(Refusal(500, "The emulator itself failed; its log has the traceback"))
 
-async def _refuse_route(request: Request, error: Any) -> Response:
-    return _envelope(Refusal(error.status_code, f"{error.detail}: {request.method} {request.url.path}"))
-
-
-async def _fail(_request: Request, _error: Any) -> Response:
-    return _envelope(Refusal(500, "The emulator itself failed; its log has the traceback"))
+    api.add_exception_handler(Refusal, refuse)
+    api.add_exception_handler(RequestValidationError, refuse_parameters)
+    api.add_exception_handler(HTTPException, refuse_route)
+    api.add_exception_handler(Exception, fail)

@@ -9,11 +9,14 @@ import base64
 import binascii
 import hashlib
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .requests_current import FILE_TYPES
 from .shapes import Location, Problem
 from .values import check_value
+
+if TYPE_CHECKING:
+    from .records import Bucket, StoredObject
 
 _TAKEN_FOR_URL = ("http://", "https://", "s3://", "file://")
 _URL_OF_FILE = re.compile(r"(https?|s3)://\S+")
@@ -173,6 +176,22 @@ def _describe(details: dict[str, Any], content: bytes, mime: str | None) -> None
     details["size_bytes"] = len(content)
     details["mime_type"] = mime
     details["hash"] = f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def find_content(bucket: Bucket, content: bytes | None) -> StoredObject | None:
+    """The oldest object of a bucket with this content.
+
+    :param content: Of :func:`content_hash`; None finds nothing.
+    """
+    if content is None:
+        return None
+    if bucket.by_content is None:
+        bucket.by_content = {}
+        for stored in bucket.objects.values():
+            held = content_hash(stored.blobs)
+            if held is not None:
+                bucket.by_content.setdefault(held, stored)
+    return bucket.by_content.get(content)
 
 
 def content_hash(blobs: list[dict[str, Any]]) -> bytes | None:

@@ -12,9 +12,10 @@ from fastapi import Depends, Request, Response
 from fastapi.security import APIKeyHeader, HTTPBearer
 
 from .errors import Refusal, invalid
+from .records import Namespace, Outcome
 from .settings import Settings
 from .shapes import Problem, Shape
-from .state import Namespace, Outcome, State
+from .state import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,9 @@ class Context:
     settings: Settings
     state: State
     next_outcome: Callable[[Mapping[str, Any]], Outcome]
+
+
+DEFAULT_NAMESPACE = "default"
 
 
 def context_of(request: Request) -> Context:
@@ -91,7 +95,20 @@ class Inside:
     namespace: Namespace
 
 
+async def _inside_or_default(
+    request: Request,
+    context: Annotated[Context, Depends(_authenticated)],
+    _scheme: Annotated[Any, Depends(_namespace_header)],
+) -> Inside:
+    asked = request.headers.get("x-namespace", "").strip() or DEFAULT_NAMESPACE
+    return _there(Space(context, context.state.namespace(asked), asked))
+
+
 async def _inside(space: Annotated[Space, Depends(_listed)]) -> Inside:
+    return _there(space)
+
+
+def _there(space: Space) -> Inside:
     if space.namespace is None:
         raise Refusal(404, f"Namespace '{space.asked}' was not found")
     return Inside(space.context, space.namespace)
@@ -105,6 +122,8 @@ Listing = Annotated[Space, Depends(_listed)]
 """Of a list call: an unknown namespace is an empty list."""
 Named = Annotated[Inside, Depends(_inside)]
 """Of any other call in a namespace."""
+Anywhere = Annotated[Inside, Depends(_inside_or_default)]
+"""Of a `legacy` call: without the header, the namespace is the default one."""
 
 
 async def read_body(request: Request, shape: Shape, *, optional: bool = False) -> dict[str, Any]:

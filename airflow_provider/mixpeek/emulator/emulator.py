@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from .app import build
 from .server import ServerThread
-from .settings import IdempotencyConflict, Settings, Undeclared
+from .settings import Generation, IdempotencyConflict, Settings, Undeclared
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -20,10 +20,11 @@ Value = TypeVar("Value")
 
 
 class Emulator:
-    """A local Mixpeek server, API 0.82.
+    """A local Mixpeek server.
 
     As a context manager it listens on ``url``. Unstarted, ``app`` can be called in-process.
 
+    :param generation: Which generation of the API it speaks: ``current`` is 0.82.
     :param api_keys: Keys that pass; none: any non-empty key does.
     :param namespaces: Names that exist; none: all do.
     :param task_seconds: From the start of a task to its end, by ``clock``.
@@ -43,6 +44,7 @@ class Emulator:
     def __init__(
         self,
         *,
+        generation: Generation = "current",
         api_keys: Iterable[str] = (),
         namespaces: Iterable[str] = (),
         task_seconds: float = 1.0,
@@ -58,6 +60,7 @@ class Emulator:
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         settings = Settings(
+            generation=generation,
             api_keys=tuple(api_keys),
             namespaces=tuple(namespaces),
             task_seconds=task_seconds,

@@ -20,10 +20,12 @@ from .context import Context, Inside, Keyed, Listing, Named, Open, Space, answer
 from .errors import Refusal, invalid
 from .filters import lookup
 from .lists import Asked, list_answer, page_of, select_rows, unresolved
-from .objects import create_object
+from .lookups import bucket_in, check_name, object_in
+from .objects_current import create_object
 from .openapi import body_of
 from .paging import cut
-from .processing_current import bucket_in, process_now
+from .processing_current import process_now
+from .requests_common import SCALAR_TYPES
 from .shapes import Problem
 
 router = APIRouter()
@@ -110,15 +112,7 @@ async def create_bucket(request: Request, inside: Named) -> Response:
     body = await read_body(request, requests.BUCKET_CREATE)
     _check_unique_key(body)
     now = inside.context.state.settle()
-    name = body["bucket_name"]
-    for bucket in inside.namespace.buckets.values():
-        if bucket.name == name:
-            raise Refusal(
-                409,
-                f"A bucket named '{name}' exists in namespace '{inside.namespace.name}': {bucket.bucket_id}",
-                kind="AlreadyExistsError",
-                details={"resource": "bucket", "bucket_id": bucket.bucket_id},
-            )
+    check_name(inside, body["bucket_name"])
     return answer(bucket_answer(inside.context.state.add_bucket(inside.namespace, body, now), now))
 
 
@@ -129,7 +123,7 @@ def _check_unique_key(body: dict[str, Any]) -> None:
         place = ("body", "unique_key", "fields", index)
         if name not in declared:
             problems.append(Problem("value_error", place, f"The bucket's schema does not declare '{name}'"))
-        elif declared[name]["type"] not in requests.SCALAR_TYPES:
+        elif declared[name]["type"] not in SCALAR_TYPES:
             message = f"A unique key needs scalar properties; '{name}' is of type {declared[name]['type']}"
             problems.append(Problem("value_error", place, message))
     if problems:
@@ -325,9 +319,7 @@ async def get_object(
 ) -> Response:
     inside.context.state.settle()
     bucket = bucket_in(inside, bucket_identifier)
-    stored = bucket.objects.get(object_identifier)
-    if stored is None:
-        raise Refusal(404, f"Object '{object_identifier}' was not found in bucket '{bucket_identifier}'")
+    stored = object_in(bucket, object_identifier)
     row = object_answer(stored, bucket.bucket_id)
     if include_document_count:
         row["document_count"] = stored.processed

@@ -1,4 +1,4 @@
-"""The vendor's refusals: one exception, one envelope for every status."""
+"""The vendor's refusals: one exception, one envelope for nearly every status."""
 
 from __future__ import annotations
 
@@ -30,22 +30,36 @@ class Refusal(Exception):  # noqa: N818  it is an answer, not a mistake of ours
     :param message: What happened, for people.
     :param kind: The vendor's word (``NotFoundError``); by default the one that belongs to the status.
     :param details: Context as a JSON object.
+    :param problems: Everything wrong with the request and where, for a 422.
+    :param headers: Further headers of the answer.
     """
 
     def __init__(
-        self, status: int, message: str, *, kind: str | None = None, details: Mapping[str, Any] | None = None
+        self,
+        status: int,
+        message: str,
+        *,
+        kind: str | None = None,
+        details: Mapping[str, Any] | None = None,
+        problems: Sequence[Problem] = (),
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.kind = kind or TYPE_OF_STATUS.get(status, "Error")
         self.details = details
+        self.problems = problems
+        self.headers = headers
 
     def envelope(self) -> dict[str, Any]:
-        """The body that the vendor sends with every error status."""
+        """The body that the vendor sends with every error status; a `legacy` 422 has one of its own."""
         error: dict[str, Any] = {"message": self.message, "type": self.kind}
-        if self.details is not None:
-            error["details"] = dict(self.details)
+        details = dict(self.details or {})
+        if self.problems:
+            details["validation_errors"] = [problem.as_json() for problem in self.problems]
+        if details:
+            error["details"] = details
         return {"success": False, "status": self.status, "error": error}
 
 
@@ -61,5 +75,6 @@ def invalid(problems: Sequence[Problem], **details: Any) -> Refusal:
     return Refusal(
         422,
         f"{place}: {first.message}{more}",
-        details={**details, "validation_errors": [problem.as_json() for problem in problems]},
+        details=details,
+        problems=problems,
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .errors import invalid
+from .records import Outcome
 from .shapes import (
     Location,
     Problem,
@@ -22,7 +23,6 @@ from .shapes import (
     record,
     string,
 )
-from .state import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

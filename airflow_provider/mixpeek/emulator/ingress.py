@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 CONTROL = "/_emulator/"
 CALL = "emulator.call"
 """Where a scope holds its :class:`Call`."""
-_UNLIMITED = ("/v1/health", "/v1/health/liveness", "/v1/health/deep")
 RESET = 0
 """The status under which a request is counted whose connection was reset."""
 
@@ -44,6 +43,8 @@ class Ingress:
 
     :param app: The API.
     :param control: Answers what is under ``/_emulator/``.
+    :param refusal: The body of a refusal.
+    :param open_paths: Those without a rate limit.
     :param template_of: The path template of a method and path, None where no endpoint has it.
     :param latency: Seconds before every answer.
     :param limit: The rate limit; None: there is none.
@@ -58,6 +59,8 @@ class Ingress:
         control: ASGIApp,
         state: State,
         faults: Faults,
+        refusal: Callable[[Refusal], dict[str, Any]],
+        open_paths: frozenset[str],
         template_of: Callable[[str, str], str | None],
         latency: float,
         limit: TokenBucket | None,
@@ -68,6 +71,8 @@ class Ingress:
         self._control = control
         self._state = state
         self._faults = faults
+        self._refusal = refusal
+        self._open_paths = open_paths
         self._template_of = template_of
         self._latency = latency
         self._limit = limit
@@ -104,11 +109,11 @@ class Ingress:
             if rule.get("after"):
                 await self._app(scope, receive, _nowhere)
             self._count(call, rule["status"])
-            await _send_status(send, rule)
+            await _send_status(send, rule, self._refusal)
 
     async def _answer(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
         verdict = None
-        if self._limit is not None and call.path not in _UNLIMITED:
+        if self._limit is not None and call.path not in self._open_paths:
             verdict = self._limit.take(self._clock())
         if verdict is not None and not verdict.allowed:
             self._count(call, 429)
@@ -140,10 +145,12 @@ def _raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
 
 
-async def _send_status(send: Send, rule: Mapping[str, Any]) -> None:
-    """Send the answer that a rule prescribes; without a body of its own, the vendor's envelope."""
+async def _send_status(
+    send: Send, rule: Mapping[str, Any], refusal: Callable[[Refusal], dict[str, Any]]
+) -> None:
+    """Send the answer that a rule prescribes; without a body of its own, the vendor's refusal."""
     status = rule["status"]
-    body = rule.get("body", Refusal(status, "A fault rule answered this request").envelope())
+    body = rule.get("body", refusal(Refusal(status, "A fault rule answered this request")))
     content = body.encode() if isinstance(body, str) else orjson.dumps(body)
     headers = {name.lower(): value for name, value in rule.get("headers", {}).items()}
     headers.setdefault("content-type", "text/plain" if isinstance(body, str) else "application/json")

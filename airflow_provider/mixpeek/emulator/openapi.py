@@ -24,21 +24,45 @@ _ENVELOPE = {
         },
     },
 }
-
-REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {"description": text, "content": {"application/json": {"schema": _ENVELOPE}}}
-    for status, text in {
-        400: "The request lacks something",
-        401: "No key, or an unknown one",
-        403: "The key may not do this",
-        404: "Not found",
-        409: "In conflict with what is stored",
-        422: "The request is not valid",
-        429: "Too many requests",
-        500: "The server failed",
-        503: "Not available now; nothing was stored",
-    }.items()
+_PROBLEMS = {
+    "type": "object",
+    "required": ["detail"],
+    "properties": {
+        "detail": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["loc", "msg", "type"],
+                "properties": {
+                    "loc": {"type": "array", "items": {"type": ["string", "integer"]}},
+                    "msg": {"type": "string"},
+                    "type": {"type": "string"},
+                },
+            },
+        }
+    },
 }
+_TEXTS = {
+    400: "The request lacks something",
+    401: "No key, or an unknown one",
+    403: "The key may not do this",
+    404: "Not found",
+    409: "In conflict with what is stored",
+    422: "The request is not valid",
+    429: "Too many requests",
+    500: "The server failed",
+    503: "Not available now; nothing was stored",
+}
+
+
+def refusals(generation: str) -> dict[int | str, dict[str, Any]]:
+    """The refusals of every endpoint."""
+    special = {422: _PROBLEMS} if generation == "legacy" else {}
+    return {status: _described(text, special.get(status, _ENVELOPE)) for status, text in _TEXTS.items()}
+
+
+def _described(text: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": text, "content": {"application/json": {"schema": schema}}}
 
 
 def body_of(shape: Shape, *, required: bool = True) -> dict[str, Any]:

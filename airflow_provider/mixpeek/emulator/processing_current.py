@@ -12,30 +12,17 @@ from .context import Context, Inside, Keyed, Listing, Named, answer, read_body
 from .errors import Refusal, invalid
 from .filters import matches
 from .lists import page_of, unresolved
+from .lookups import bucket_in
 from .openapi import body_of
 from .paging import cut
+from .records import Batch, Bucket, Task
 from .shapes import Problem
-from .state import Batch, Bucket, Task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 router = APIRouter()
 _DEFAULT_BATCHES = 100
-
-
-def bucket_in(inside: Inside, bucket_id: str, *, writing: bool = False) -> Bucket:
-    """The bucket of an id; a name finds none.
-
-    :param writing: Whether a bucket that is being deleted is refused.
-    :raises Refusal: 404, or 409 while it is being deleted.
-    """
-    bucket = inside.namespace.buckets.get(bucket_id)
-    if bucket is None:
-        raise Refusal(404, f"Bucket '{bucket_id}' was not found in namespace '{inside.namespace.name}'")
-    if writing and bucket.deletion is not None:
-        raise Refusal(409, f"Bucket '{bucket_id}' is being deleted (task {bucket.deletion.task_id})")
-    return bucket
 
 
 def process_now(

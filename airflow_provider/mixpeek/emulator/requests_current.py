@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from .requests_common import NESTED_TYPES, OPERATORS, SCALAR_TYPES, SORT, filters, schema_property
+from .shapes import anything, array, boolean, integer, mapping, nullable, one_of, record, string
 
-from .shapes import (
-    Location,
-    Problem,
-    Shape,
-    anything,
-    array,
-    boolean,
-    integer,
-    mapping,
-    nullable,
-    one_of,
-    record,
-    string,
-)
-
-SCALAR_TYPES = ("string", "number", "integer", "float", "boolean", "date", "datetime")
 FILE_TYPES = ("text", "image", "audio", "video", "pdf", "excel")
-PROPERTY_TYPES = (*SCALAR_TYPES, "object", "array", *FILE_TYPES)
+PROPERTY_TYPES = (*SCALAR_TYPES, *NESTED_TYPES, *FILE_TYPES)
 POLICIES = ("insert", "update", "upsert")
 DEDUP_STRATEGIES = ("skip", "replace", "force")
-OPERATORS = (
-    *("eq", "ne", "gt", "lt", "gte", "lte", "in", "nin", "contains", "starts_with", "ends_with", "regex"),
-    *("exists", "is_null", "text", "phrase", "words", "geo_radius", "geo_bounding_box", "geo_polygon"),
-)
 STATUSES = (
     *("PENDING", "QUEUED", "IN_PROGRESS", "PROCESSING", "COMPLETED", "COMPLETED_WITH_ERRORS", "FAILED"),
     *(
@@ -49,69 +30,6 @@ PAGE_MAX = 1000
 OFFSET_MAX = 10_000
 
 
-def _recursive(name: str, schema: dict[str, Any]) -> tuple[Shape, list[Shape]]:
-    """A shape that may hold itself: what it stands for is appended to the list afterwards."""
-    target: list[Shape] = []
-
-    def check(value: Any, location: Location, problems: list[Problem]) -> None:
-        if len(location) > 64:
-            problems.append(Problem("recursion_loop", location, f"{name} is nested too deeply"))
-            return
-        target[0].check(value, location, problems)
-
-    return Shape(schema, check), target
-
-
-def _property_field() -> Shape:
-    again, target = _recursive("A property", {"type": "object"})
-    field = record(
-        {
-            "type": one_of(PROPERTY_TYPES),
-            "default": anything(),
-            "items": nullable(again),
-            "properties": nullable(mapping(again)),
-            "examples": nullable(array(anything())),
-            "description": nullable(string()),
-            "enum": nullable(array(anything())),
-            "required": nullable(boolean()),
-        },
-        required=("type",),
-        extra=True,
-    )
-    target.append(field)
-    return field
-
-
-def _filters() -> Shape:
-    again, target = _recursive("A filter", {"type": "object"})
-    # The vendor's SDK takes every condition for a group, and sends a group's case_sensitive with it.
-    condition = record(
-        {
-            "field": string(),
-            "operator": one_of(OPERATORS),
-            "value": anything(),
-            "case_sensitive": nullable(boolean()),
-        },
-        required=("field", "value"),
-    )
-    group = record(
-        {
-            "AND": nullable(array(again)),
-            "OR": nullable(array(again)),
-            "NOT": nullable(array(again)),
-            "case_sensitive": nullable(boolean()),
-        },
-        extra=True,
-    )
-
-    def check(value: Any, location: Location, problems: list[Problem]) -> None:
-        shape = condition if isinstance(value, dict) and "field" in value else group
-        shape.check(value, location, problems)
-
-    target.append(Shape(group.schema, check))
-    return target[0]
-
-
 PAGING = {
     "limit": nullable(integer(minimum=1, maximum=PAGE_MAX)),
     "page_size": nullable(integer(minimum=1, maximum=PAGE_MAX)),
@@ -122,9 +40,14 @@ PAGING = {
     "after": nullable(string()),
     "include_total": nullable(boolean()),
 }
-SORT = record({"field": string(minimum=1), "direction": one_of(("asc", "desc"))}, required=("field",))
-FILTERS = _filters()
+FILTERS = filters(
+    (*OPERATORS, "phrase", "words", "geo_radius", "geo_bounding_box", "geo_polygon"),
+    required=("field", "value"),
+)
 
+_PROPERTY = schema_property(
+    PROPERTY_TYPES, examples=nullable(array(anything())), required=nullable(boolean())
+)
 UNIQUE_KEY = record(
     {"fields": array(string(), minimum=1), "default_policy": nullable(one_of(POLICIES))}, required=("fields",)
 )
@@ -132,9 +55,7 @@ BUCKET_CREATE = record(
     {
         "bucket_name": string(minimum=1),
         "description": nullable(string()),
-        "bucket_schema": record(
-            {"properties": mapping(_property_field())}, required=("properties",), extra=True
-        ),
+        "bucket_schema": record({"properties": mapping(_PROPERTY)}, required=("properties",), extra=True),
         "unique_key": nullable(UNIQUE_KEY),
         "metadata": mapping(),
         "storage_class": nullable(one_of(("standard", "nearline", "coldline", "archive"))),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+Generation = Literal["current", "legacy"]
 Undeclared = Literal["refuse", "accept"]
 IdempotencyConflict = Literal["replay", "refuse"]
 
@@ -13,6 +14,7 @@ IdempotencyConflict = Literal["replay", "refuse"]
 class Settings:
     """The behaviour of one emulator.
 
+    :param generation: Which generation of the API it speaks.
     :param api_keys: Keys that pass. Empty: any non-empty key does.
     :param namespaces: Names that exist. Empty: every name does.
     :param task_seconds: From the start of a task to its end.
@@ -26,6 +28,7 @@ class Settings:
     :raises ValueError: A number is out of range or a word is not one of the two it may be.
     """
 
+    generation: Generation = "current"
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     namespaces: tuple[str, ...] = ()
     task_seconds: float = 1.0
@@ -37,6 +40,8 @@ class Settings:
     idempotency_conflict: IdempotencyConflict = "replay"
 
     def __post_init__(self) -> None:
+        if self.generation not in ("current", "legacy"):
+            raise ValueError(f"generation is {self.generation!r}; give 'current' or 'legacy'")
         for name in ("task_seconds", "latency"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; give seconds, 0 or more")

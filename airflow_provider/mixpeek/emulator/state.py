@@ -1,4 +1,4 @@
-"""What the emulator holds: namespaces, buckets, objects, batches, tasks, and what becomes of them in time.
+"""What the emulator holds, and what becomes of it in time.
 
 Nothing runs in the background. Every look at the state first *settles* it: whatever was due by the clock
 happens then, in the order of its time. So a simulation drives hours of processing by moving a clock.
@@ -11,154 +11,60 @@ import heapq
 import itertools
 import secrets
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from .blobs import content_hash
+from .errors import Refusal
+from .records import FAILED, PARTIAL, Batch, Bucket, Namespace, Outcome, StoredObject, Task, Words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 _ids = secrets.token_hex
 
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a task is to end.
-
-    :param status: The word it ends with; words that the vendor does not know are allowed.
-    :param error: The reason that task, batch and objects give.
-    :param failed_objects: How many objects of the batch fail; None: what the word implies.
-    """
-
-    status: str = "COMPLETED"
-    error: str | None = None
-    failed_objects: int | None = None
-
-
-@dataclass(slots=True)
-class Task:
-    """One asynchronous job: it runs from ``started`` to ``due``, then says ``final``."""
-
-    task_id: str
-    task_type: str
-    started: float
-    due: float
-    additional_data: dict[str, Any]
-    final: str | None = None
-    error: str | None = None
-
-    def status(self, now: float) -> str:
-        """The vendor's word at a time: PENDING, QUEUED, IN_PROGRESS, then how it ended."""
-        if self.final is not None:
-            return self.final
-        span = self.due - self.started
-        done = (now - self.started) / span if span > 0 else 0.0
-        return "PENDING" if done < 0.1 else "QUEUED" if done < 0.25 else "IN_PROGRESS"
-
-
-@dataclass(slots=True)
-class StoredObject:
-    """One object. ``processed`` counts how often processing succeeded with it."""
-
-    object_id: str
-    sequence: int
-    created: float
-    updated: float
-    key_prefix: str | None
-    blobs: list[dict[str, Any]]
-    edges: list[dict[str, Any]]
-    fields: dict[str, Any]
-    body_hash: bytes | None = None
-    status: str = "PENDING"
-    error: str | None = None
-    processed: int = 0
-
-
-@dataclass(slots=True)
-class Bucket:
-    """A bucket with its objects, oldest first, and the indexes that find one of them again."""
-
-    bucket_id: str
-    sequence: int
-    namespace: Namespace
-    definition: dict[str, Any]
-    created: float
-    objects: dict[str, StoredObject] = field(default_factory=dict)
-    by_idempotency_key: dict[str, StoredObject] = field(default_factory=dict)
-    by_unique_key: dict[tuple[Any, ...], StoredObject] = field(default_factory=dict)
-    by_content: dict[bytes, StoredObject] | None = None
-    batches: dict[str, Batch] = field(default_factory=dict)
-    size_bytes: int = 0
-    last_upload: float | None = None
-    deletion: Task | None = None
-
-    @property
-    def name(self) -> str:
-        return str(self.definition["bucket_name"])
-
-    @property
-    def properties(self) -> dict[str, dict[str, Any]]:
-        """The declared properties: name to definition."""
-        properties: dict[str, dict[str, Any]] = self.definition["bucket_schema"]["properties"]
-        return properties
-
-
-@dataclass(slots=True)
-class Batch:
-    """Objects that are processed together; DRAFT until it has a task."""
-
-    batch_id: str
-    sequence: int
-    bucket: Bucket
-    object_ids: list[str]
-    definition: dict[str, Any]
-    created: float
-    updated: float
-    task: Task | None = None
-    outcome: Outcome = Outcome()
-    webhook_url: str | None = None
-    failed: list[dict[str, Any]] = field(default_factory=list)
-    done: int = 0
-    skipped: int = 0
-
-    def status(self, now: float) -> str:
-        return self.task.status(now) if self.task else "DRAFT"
-
-
-@dataclass(slots=True)
-class Namespace:
-    """A world of its own: buckets of one namespace are unknown in another."""
-
-    name: str
-    namespace_id: str
-    created: float
-    buckets: dict[str, Bucket] = field(default_factory=dict)
+PROCESS_BATCH = "api_buckets_batches_process"
+DELETE_BUCKET = "api_buckets_delete"
+CREATE_NAMESPACE = "api_namespaces_create"
+# Of the legacy generation, whose tasks have no type to show.
+WRITE_OBJECT = "write_object"
+DELETE_OBJECT = "delete_object"
 
 
 class State:
     """Everything stored, and the counters.
 
     :param clock: Wall-clock seconds.
+    :param words: The status words of the API version.
     :param task_seconds: From the start of a task to its end.
     :param namespaces: Names that exist; empty: each comes to be when it is first named.
     """
 
     def __init__(
-        self, *, clock: Callable[[], float], task_seconds: float, namespaces: Iterable[str] = ()
+        self, *, clock: Callable[[], float], words: Words, task_seconds: float, namespaces: Iterable[str] = ()
     ) -> None:
         self._clock = clock
+        self.words = words
         self._task_seconds = task_seconds
         self._declared = tuple(namespaces)
+        self._endings: dict[str, Callable[[Task], None]] = {
+            PROCESS_BATCH: self._end_processing,
+            DELETE_BUCKET: self._end_bucket_deletion,
+            CREATE_NAMESPACE: self._end_as_told,
+            WRITE_OBJECT: self._end_writing,
+            DELETE_OBJECT: self._end_object_deletion,
+        }
         self.clear()
 
     def clear(self) -> None:
         """Forget everything, as if just started."""
         self.namespaces: dict[str, Namespace] = {}
+        self.buckets: dict[str, Bucket] = {}
         self.batches: dict[str, Batch] = {}
         self.tasks: dict[str, Task] = {}
         self.requests: Counter[tuple[str, str, int]] = Counter()
         self.invalid_json = 0
         self.batches_submitted = 0
-        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._due: list[tuple[float, int, Task]] = []
         self._sequence = itertools.count(1)
         self._settled = self._clock()
         for name in self._declared:
@@ -171,7 +77,9 @@ class State:
         """
         self._settled = now = max(self._clock(), self._settled)
         while self._due and self._due[0][0] <= now:
-            heapq.heappop(self._due)[2]()
+            task = heapq.heappop(self._due)[2]
+            if task.final is None:
+                self._endings[task.task_type](task)
         return now
 
     # --- namespaces ---
@@ -185,6 +93,19 @@ class State:
             found = self._add_namespace(name_or_id)
         return found
 
+    def create_namespace(self, definition: dict[str, Any], now: float) -> Namespace:
+        """Make a namespace that a call asks for; a task provisions it.
+
+        :raises Refusal: 409, there is one of that name.
+        """
+        name = definition["namespace_name"]
+        if name in self.namespaces:
+            raise Refusal(409, f"A namespace named '{name}' exists", kind="AlreadyExistsError")
+        namespace = self._add_namespace(name)
+        namespace.definition = definition
+        namespace.task = self.start(CREATE_NAMESPACE, {"namespace_id": namespace.namespace_id}, now)
+        return namespace
+
     def _add_namespace(self, name: str) -> Namespace:
         # From the name, so that an id is good for the next emulator too.
         namespace_id = "ns_" + hashlib.sha256(name.encode()).hexdigest()[:12]
@@ -194,23 +115,30 @@ class State:
     # --- buckets and objects ---
 
     def add_bucket(self, namespace: Namespace, definition: dict[str, Any], now: float) -> Bucket:
-        bucket = Bucket(f"bkt_{_ids(6)}", next(self._sequence), namespace, definition, now)
-        namespace.buckets[bucket.bucket_id] = bucket
+        bucket = Bucket(f"bkt_{_ids(6)}", next(self._sequence), namespace, definition, now, now)
+        namespace.buckets[bucket.bucket_id] = self.buckets[bucket.bucket_id] = bucket
         return bucket
+
+    def change_bucket(self, bucket: Bucket, changed: dict[str, Any], now: float) -> None:
+        """Write over parts of a bucket's definition."""
+        bucket.definition = bucket.definition | changed
+        bucket.updated = now
 
     def delete_bucket(self, bucket: Bucket, now: float) -> Task:
         """Start a deletion, or answer the one that runs: the bucket is gone when its task ends."""
         if bucket.deletion is None:
-            data = {"bucket_id": bucket.bucket_id, "object_count": len(bucket.objects)}
-            bucket.deletion = self._start("api_buckets_delete", data, now, lambda: self._drop(bucket))
+            about = {"bucket_id": bucket.bucket_id, "object_count": len(bucket.objects)}
+            bucket.deletion = self.start(DELETE_BUCKET, about, now)
         return bucket.deletion
 
-    def _drop(self, bucket: Bucket) -> None:
-        assert bucket.deletion is not None  # noqa: S101  only a started deletion is ever due
+    def _end_bucket_deletion(self, task: Task) -> None:
+        bucket = self.buckets.pop(task.about["bucket_id"])
         del bucket.namespace.buckets[bucket.bucket_id]
-        for batch_id in bucket.batches:
-            del self.batches[batch_id]
-        bucket.deletion.final = "COMPLETED"
+        for batch in bucket.batches.values():
+            del self.batches[batch.batch_id]
+            if batch.task is not None and batch.task.final is None:
+                batch.task.final = self.words.canceled
+        task.final = self.words.done
 
     def new_object(
         self,
@@ -224,11 +152,85 @@ class State:
     ) -> StoredObject:
         """Store an object without blobs; the caller adds those and the index entries."""
         stored = StoredObject(
-            f"obj_{_ids(8)}", next(self._sequence), now, now, key_prefix, [], edges, fields, body_hash
+            f"obj_{_ids(8)}",
+            next(self._sequence),
+            bucket.bucket_id,
+            now,
+            now,
+            key_prefix,
+            [],
+            edges,
+            fields,
+            body_hash,
+            self.words.new_object,
         )
         bucket.objects[stored.object_id] = stored
         bucket.last_upload = now
         return stored
+
+    def set_blobs(self, bucket: Bucket, stored: StoredObject, blobs: list[dict[str, Any]]) -> None:
+        """Give an object its blobs, in place of those it has."""
+        if bucket.by_content is not None:
+            if stored.blobs:
+                # Built again when it is next asked for: the old content is no longer there.
+                bucket.by_content = None
+            elif blobs:
+                content = content_hash(blobs)
+                if content is not None:
+                    bucket.by_content.setdefault(content, stored)
+        bucket.size_bytes -= stored.size_bytes
+        stored.blobs = blobs
+        bucket.size_bytes += stored.size_bytes
+
+    def set_key(self, bucket: Bucket, key: str, stored: StoredObject) -> None:
+        """Let an idempotency key name an object."""
+        bucket.by_idempotency_key[key] = stored
+        stored.keys = (*stored.keys, key)
+
+    def write_object(self, bucket: Bucket, stored: StoredObject | None, outcome: Outcome, now: float) -> Task:
+        """Start the task of a `legacy` write.
+
+        :param stored: What was written; None: its content was there already, and the task ends SKIPPED.
+        """
+        about = {"bucket_id": bucket.bucket_id}
+        if stored is None:
+            return self.start(WRITE_OBJECT, about, now, Outcome("SKIPPED"))
+        stored.task = self.start(WRITE_OBJECT, about | {"object_id": stored.object_id}, now, outcome)
+        stored.error = None
+        return stored.task
+
+    def _end_writing(self, task: Task) -> None:
+        self._end_as_told(task)
+        bucket = self.buckets.get(task.about["bucket_id"])
+        stored = bucket.objects.get(task.about.get("object_id", "")) if bucket else None
+        # A later write of the same object speaks for it now.
+        if stored is None or stored.task is not task:
+            return
+        stored.status, stored.error, stored.updated = task.final or "", task.error, task.due
+        stored.processed += task.final == self.words.done
+
+    def delete_object(self, bucket: Bucket, stored: StoredObject, now: float) -> Task:
+        """Start a `legacy` deletion: the object is gone when its task ends."""
+        about = {"bucket_id": bucket.bucket_id, "object_id": stored.object_id}
+        return self.start(DELETE_OBJECT, about, now)
+
+    def _end_object_deletion(self, task: Task) -> None:
+        self._end_as_told(task)
+        bucket = self.buckets.get(task.about["bucket_id"])
+        stored = bucket.objects.get(task.about["object_id"]) if bucket else None
+        if bucket is not None and stored is not None:
+            self.drop_object(bucket, stored)
+
+    def drop_object(self, bucket: Bucket, stored: StoredObject) -> None:
+        """Forget an object and whatever finds it."""
+        del bucket.objects[stored.object_id]
+        for key in stored.keys:
+            del bucket.by_idempotency_key[key]
+        unique = bucket.unique_key(stored.fields)
+        if unique is not None:
+            bucket.by_unique_key.pop(unique, None)
+        bucket.by_content = None
+        bucket.size_bytes -= stored.size_bytes
 
     # --- batches and tasks ---
 
@@ -241,43 +243,52 @@ class State:
 
     def submit(self, batch: Batch, outcome: Outcome, now: float) -> Task:
         """Start the processing of a DRAFT batch."""
-        data = {
+        about = {
             "batch_id": batch.batch_id,
             "bucket_id": batch.bucket.bucket_id,
             "object_count": len(batch.object_ids),
         }
-        batch.outcome = outcome
         batch.updated = now
-        batch.task = task = self._start(
-            "api_buckets_batches_process", data, now, lambda: self._finish(batch, task)
-        )
+        batch.task = self.start(PROCESS_BATCH, about, now, outcome)
         self.batches_submitted += 1
-        return task
+        return batch.task
 
-    def _start(self, task_type: str, data: dict[str, Any], now: float, end: Callable[[], None]) -> Task:
-        task = Task(f"task_{_ids(8)}", task_type, now, now + self._task_seconds, data)
+    def start(
+        self, task_type: str, about: dict[str, Any], now: float, outcome: Outcome | None = None
+    ) -> Task:
+        outcome = outcome or Outcome()
+        due = now + (self._task_seconds if outcome.seconds is None else outcome.seconds)
+        sequence = next(self._sequence)
+        task = Task(f"task_{_ids(8)}", task_type, sequence, now, due, about, self.words, outcome)
         self.tasks[task.task_id] = task
-        heapq.heappush(self._due, (task.due, next(self._sequence), end))
+        heapq.heappush(self._due, (due, sequence, task))
         return task
 
-    def _finish(self, batch: Batch, task: Task) -> None:
+    def _end_as_told(self, task: Task) -> None:
+        task.final = task.outcome.status or self.words.done
+        task.error = task.outcome.error
+        if task.final == FAILED and task.error is None:
+            task.error = "Processing failed"
+
+    def _end_processing(self, task: Task) -> None:
         """End a batch: which objects it processed, which failed, and its word."""
-        outcome = batch.outcome
-        task.final, task.error, batch.updated = outcome.status, outcome.error, task.due
-        if outcome.status not in ("COMPLETED", "COMPLETED_WITH_ERRORS", "FAILED"):
+        self._end_as_told(task)
+        batch = self.batches[task.about["batch_id"]]
+        batch.updated = task.due
+        if task.final not in (self.words.done, PARTIAL, FAILED):
             return
         again = batch.definition.get("dedup_strategy") in ("replace", "force")
         members = [batch.bucket.objects.get(object_id) for object_id in batch.object_ids]
-        todo = [each for each in members if each and (again or each.status != "COMPLETED")]
+        todo = [each for each in members if each and (again or each.status != self.words.done)]
         batch.skipped = sum(each is not None for each in members) - len(todo)
-        failing = len(todo) if outcome.status == "FAILED" else outcome.failed_objects
+        failing = len(todo) if task.final == FAILED else task.outcome.failed_objects
         if failing is None:
-            failing = 1 if outcome.status == "COMPLETED_WITH_ERRORS" else 0
-        reason = outcome.error or "Processing failed"
+            failing = 1 if task.final == PARTIAL else 0
+        reason = task.error or "Processing failed"
         for stored in todo[:failing]:
-            stored.status, stored.error, stored.updated = "FAILED", reason, task.due
+            stored.status, stored.error, stored.updated = FAILED, reason, task.due
         for stored in todo[failing:]:
-            stored.status, stored.error, stored.updated = "COMPLETED", None, task.due
+            stored.status, stored.error, stored.updated = self.words.done, None, task.due
             stored.processed += 1
         lost = [object_id for object_id, each in zip(batch.object_ids, members, strict=True) if each is None]
         batch.failed = [
@@ -285,18 +296,21 @@ class State:
             *({"object_id": object_id, "error": "Object not found"} for object_id in lost),
         ]
         batch.done = len(todo) - min(failing, len(todo))
-        if outcome.status == "FAILED":
-            task.error = reason
-        elif lost and outcome.status == "COMPLETED":
-            task.final = "COMPLETED_WITH_ERRORS" if batch.done or batch.skipped else "FAILED"
+        if lost and task.final == self.words.done:
+            task.final = PARTIAL if batch.done or batch.skipped else FAILED
             task.error = f"{len(lost)} objects not found"
+
+    def cancel(self, task: Task) -> None:
+        """Stop a task that runs; what it was to do does not happen."""
+        if task.final is None:
+            task.final = self.words.canceled
 
     # --- counting ---
 
     def summary(self) -> dict[str, Any]:
         """The counters, for the control endpoint."""
         self.settle()
-        buckets = [bucket for each in self.namespaces.values() for bucket in each.buckets.values()]
+        buckets = self.buckets.values()
         processed = Counter(str(stored.processed) for bucket in buckets for stored in bucket.objects.values())
         return {
             "requests": [

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from .requests_current import FILE_TYPES
 from .shapes import Location, Problem
 
 if TYPE_CHECKING:
@@ -34,6 +33,14 @@ def _is_datetime(value: Any) -> bool:
         return False
 
 
+def type_fault(value: Any, kind: str) -> str | None:
+    """Why a value is not of a scalar type, of an object or an array; None where it is."""
+    test, wanted = _TESTS[kind]
+    if test(value):
+        return None
+    return f"The bucket's schema declares {kind}: should be {wanted}; got {type(value).__name__}"
+
+
 _TESTS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "string": (lambda value: isinstance(value, str), "a string"),
     "number": (_is_number, "a number"),
@@ -57,14 +64,13 @@ def check_value(value: Any, declared: dict[str, Any], location: Location, proble
     if value is None:
         return
     kind = declared["type"]
-    if kind in FILE_TYPES:
+    if kind not in _TESTS:
         message = f"A property of type {kind} travels as a blob, not as a key of the object"
         problems.append(Problem("value_error", location, message))
         return
-    test, wanted = _TESTS[kind]
-    if not test(value):
-        message = f"The bucket's schema declares {kind}: should be {wanted}; got {type(value).__name__}"
-        problems.append(Problem(f"{kind}_type", location, message))
+    fault = type_fault(value, kind)
+    if fault:
+        problems.append(Problem(f"{kind}_type", location, fault))
         return
     allowed = declared.get("enum")
     if allowed and value not in allowed:

@@ -222,7 +222,8 @@ def _prepared(
     source: Source, planner: Callable[[], tuple[Plan, Keyer]], mixpeek: MixpeekClient, max_bytes: int
 ) -> Iterator[Prepared]:
     """Read a source and make each block ready; the plan is made as soon as the columns are known."""
-    ready = None if source.columns is None else planner()
+    # An empty list has no columns, and that is not what is wrong with it.
+    ready = planner() if source.columns else None
     for block in _blocks(source):
         planned, keyer = ready = ready or planner()
         yield prepare(block, planned, keyer, object_body=mixpeek.session.api.object_body, max_bytes=max_bytes)

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
-from .blobs import check_data, content_hash, store_blob
+from .blobs import check_data, content_hash, find_content, store_blob
 from .errors import Refusal, invalid
 from .requests_current import MAX_KEY, OBJECT_FIELDS, POLICIES
 from .shapes import Location, Problem, extra_forbidden
 from .values import check_value
 
 if TYPE_CHECKING:
+    from .records import Bucket, StoredObject
     from .settings import Settings
-    from .state import Bucket, State, StoredObject
+    from .state import State
 
 # Names that the vendor sets itself, on objects or on what is made of them.
 RESERVED = frozenset(
@@ -100,13 +101,14 @@ def create_object(
         existing = bucket.by_unique_key.get(unique)
         _apply_policy(bucket, chosen, unique, existing)
         if existing is not None:
-            _update(bucket, existing, body, now)
+            _update(state, bucket, existing, body, now)
             if key:
-                bucket.by_idempotency_key[key] = existing
+                state.set_key(bucket, key, existing)
             return Created(existing, None, undeclared)
 
     if body.get("skip_duplicates"):
-        twin = _find_content(bucket, body)
+        blobs = [store_blob(blob, "", "obj_", number) for number, blob in enumerate(body.get("blobs", ()))]
+        twin = find_content(bucket, content_hash(blobs))
         if twin is not None:
             return Created(twin, "skip_duplicates")
     stored = state.new_object(
@@ -117,19 +119,15 @@ def create_object(
         fields=_fields(body),
         body_hash=body_hash,
     )
-    stored.blobs = [
+    blobs = [
         store_blob(blob, bucket.bucket_id, stored.object_id, number)
         for number, blob in enumerate(body.get("blobs", ()))
     ]
-    bucket.size_bytes += _size(stored.blobs)
+    state.set_blobs(bucket, stored, blobs)
     if key:
-        bucket.by_idempotency_key[key] = stored
+        state.set_key(bucket, key, stored)
     if unique is not None:
         bucket.by_unique_key[unique] = stored
-    if bucket.by_content is not None:
-        content = content_hash(stored.blobs)
-        if content is not None:
-            bucket.by_content.setdefault(content, stored)
     return Created(stored, None, undeclared)
 
 
@@ -194,25 +192,12 @@ def _fields(body: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def _find_content(bucket: Bucket, body: dict[str, Any]) -> StoredObject | None:
-    if bucket.by_content is None:
-        bucket.by_content = {}
-        for stored in bucket.objects.values():
-            content = content_hash(stored.blobs)
-            if content is not None:
-                bucket.by_content.setdefault(content, stored)
-    blobs = [store_blob(blob, "", "obj_", number) for number, blob in enumerate(body.get("blobs", ()))]
-    content = content_hash(blobs)
-    return bucket.by_content.get(content) if content is not None else None
-
-
 def _unique_key(bucket: Bucket, body: dict[str, Any], location: Location) -> tuple[Any, ...] | None:
     """The unique key of an object; None in a bucket without one."""
     config = bucket.definition.get("unique_key")
     if not config:
         return None
     problems: list[Problem] = []
-    values = []
     for name in sorted(config["fields"]):
         value = body.get(name)
         if value is None or value == "":
@@ -222,11 +207,9 @@ def _unique_key(bucket: Bucket, body: dict[str, Any], location: Location) -> tup
         elif isinstance(value, str) and len(value) > MAX_KEY:
             message = f"'{name}' is part of the unique key: at most {MAX_KEY} characters, has {len(value)}"
             problems.append(Problem("string_too_long", (*location, name), message))
-        values.append(value)
     if problems:
         raise invalid(problems)
-    # 1 and true are equal in Python and different in JSON.
-    return tuple((type(value) is bool, value) for value in values)
+    return bucket.unique_key(body)
 
 
 def _apply_policy(
@@ -250,26 +233,18 @@ def _apply_policy(
         raise Refusal(404, f"No object has the {key}")
 
 
-def _update(bucket: Bucket, stored: StoredObject, body: dict[str, Any], now: float) -> None:
+def _update(state: State, bucket: Bucket, stored: StoredObject, body: dict[str, Any], now: float) -> None:
     """Write over the fields and blobs that the body names; what it does not name stays."""
     stored.fields.update(_fields(body))
     named = {blob["property"] for blob in body.get("blobs", ())}
     kept = [blob for blob in stored.blobs if blob["property"] not in named]
-    size_before = _size(stored.blobs)
-    stored.blobs = kept + [
+    blobs = kept + [
         store_blob(blob, bucket.bucket_id, stored.object_id, number)
         for number, blob in enumerate(body.get("blobs", ()), start=len(kept))
     ]
-    bucket.size_bytes += _size(stored.blobs) - size_before
+    state.set_blobs(bucket, stored, blobs)
     if body.get("key_prefix") is not None:
         stored.key_prefix = body["key_prefix"]
     if "edges" in body:
         stored.edges = body["edges"]
     stored.updated = now
-    # Built again when it is next asked for: the old content is no longer there.
-    bucket.by_content = None
-
-
-def _size(blobs: list[dict[str, Any]]) -> int:
-    """Bytes that the server holds; of files behind URLs it knows none."""
-    return sum(blob["details"].get("size_bytes", 0) for blob in blobs)

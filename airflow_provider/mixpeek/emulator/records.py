@@ -1,0 +1,186 @@
+"""What the emulator keeps records of, in either generation: namespaces, buckets, objects, batches, tasks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The status words of one API version.
+
+    :param running: What a task says as it goes on: up to which part of its time, which word.
+    :param done: What it says when it succeeded.
+    :param canceled: What it says when somebody stopped it.
+    :param new_object: What an object says before anything became of it.
+    """
+
+    running: tuple[tuple[float, str], ...]
+    done: str
+    canceled: str
+    new_object: str
+
+
+PARTIAL = "COMPLETED_WITH_ERRORS"
+FAILED = "FAILED"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a task is to go and to end.
+
+    :param status: The word it ends with; words that the vendor does not know are allowed. None: it succeeds.
+    :param error: The reason that task, batch and objects give.
+    :param failed_objects: How many objects of the batch fail; None: what the word implies.
+    :param meanwhile: The word it says until it ends, in place of the usual ones.
+    :param seconds: How long it takes, in place of the usual time.
+    """
+
+    status: str | None = None
+    error: str | None = None
+    failed_objects: int | None = None
+    meanwhile: str | None = None
+    seconds: float | None = None
+
+
+@dataclass(slots=True)
+class Task:
+    """One asynchronous job: it runs from ``started`` to ``due``, then says ``final``.
+
+    :param task_type: What it does; the state knows what its end means by this.
+    :param about: The ids of what it works on, and what else the vendor tells of it.
+    :param words: Of its API version.
+    """
+
+    task_id: str
+    task_type: str
+    sequence: int
+    started: float
+    due: float
+    about: dict[str, Any]
+    words: Words
+    outcome: Outcome = Outcome()
+    final: str | None = None
+    error: str | None = None
+
+    def status(self, now: float) -> str:
+        """The vendor's word at a time."""
+        if self.final is not None:
+            return self.final
+        if self.outcome.meanwhile is not None:
+            return self.outcome.meanwhile
+        span = self.due - self.started
+        done = (now - self.started) / span if span > 0 else 0.0
+        return next((word for until, word in self.words.running if done < until), self.words.running[-1][1])
+
+
+@dataclass(slots=True)
+class StoredObject:
+    """One object.
+
+    :param fields: Its own fields: custom ones at the root on `current`, ``metadata`` on `legacy`.
+    :param body_hash: Of the request that made it, where idempotency keys are held to their bodies.
+    :param task: What wrote it last (`legacy`, where every write is a task); its word is the object's.
+    :param processed: How often processing succeeded with it.
+    :param keys: The idempotency keys that name it.
+    """
+
+    object_id: str
+    sequence: int
+    bucket_id: str
+    created: float
+    updated: float
+    key_prefix: str | None
+    blobs: list[dict[str, Any]]
+    edges: list[dict[str, Any]]
+    fields: dict[str, Any]
+    body_hash: bytes | None = None
+    status: str = "PENDING"
+    error: str | None = None
+    task: Task | None = None
+    processed: int = 0
+    keys: tuple[str, ...] = ()
+
+    @property
+    def size_bytes(self) -> int:
+        """What the server holds of it; of files behind URLs it knows nothing."""
+        return sum(blob["details"].get("size_bytes") or 0 for blob in self.blobs)
+
+
+@dataclass(slots=True)
+class Bucket:
+    """A bucket with its objects, oldest first, and the indexes that find one of them again."""
+
+    bucket_id: str
+    sequence: int
+    namespace: Namespace
+    definition: dict[str, Any]
+    created: float
+    updated: float
+    objects: dict[str, StoredObject] = field(default_factory=dict)
+    by_idempotency_key: dict[str, StoredObject] = field(default_factory=dict)
+    by_unique_key: dict[tuple[Any, ...], StoredObject] = field(default_factory=dict)
+    by_content: dict[bytes, StoredObject] | None = None
+    batches: dict[str, Batch] = field(default_factory=dict)
+    size_bytes: int = 0
+    last_upload: float | None = None
+    deletion: Task | None = None
+
+    @property
+    def name(self) -> str:
+        return str(self.definition["bucket_name"])
+
+    @property
+    def properties(self) -> dict[str, dict[str, Any]]:
+        """The declared properties: name to definition."""
+        properties: dict[str, dict[str, Any]] = self.definition["bucket_schema"]["properties"]
+        return properties
+
+    def unique_key(self, fields: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        """What must be unique of an object's fields; None in a bucket without such a key."""
+        config = self.definition.get("unique_key")
+        if not config:
+            return None
+        # 1 and true are equal in Python and different in JSON.
+        return tuple((type(value) is bool, value) for value in map(fields.get, sorted(config["fields"])))
+
+
+@dataclass(slots=True)
+class Batch:
+    """Objects that are processed together; DRAFT while it has no task."""
+
+    batch_id: str
+    sequence: int
+    bucket: Bucket
+    object_ids: list[str]
+    definition: dict[str, Any]
+    created: float
+    updated: float
+    task: Task | None = None
+    webhook_url: str | None = None
+    failed: list[dict[str, Any]] = field(default_factory=list)
+    done: int = 0
+    skipped: int = 0
+
+    def status(self, now: float) -> str:
+        return self.task.status(now) if self.task else "DRAFT"
+
+
+@dataclass(slots=True)
+class Namespace:
+    """A world of its own: buckets of one namespace are unknown in another.
+
+    :param definition: As it was asked for; empty where it came to be by being named.
+    :param task: What provisions it (`legacy`).
+    """
+
+    name: str
+    namespace_id: str
+    created: float
+    definition: dict[str, Any] = field(default_factory=dict)
+    buckets: dict[str, Bucket] = field(default_factory=dict)
+    task: Task | None = None
