@@ -15,8 +15,9 @@ from airflow_provider.mixpeek.client import (
     MixpeekStoppedError,
     MixpeekTimeoutError,
     WaitFor,
+    _batch_flows,
+    _bucket_flows,
 )
-from airflow_provider.mixpeek.client import _batch_flows, _bucket_flows
 from airflow_provider.mixpeek.client._calls import Query
 from airflow_provider.mixpeek.client._current import CurrentApi
 from airflow_provider.mixpeek.client._flow import Answer, call

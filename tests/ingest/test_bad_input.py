@@ -87,7 +87,9 @@ def test_wrong_arguments(wrong, message, mixpeek, bucket, nothing_sent):
 
 
 def test_an_asynchronous_client():
-    with pytest.raises(MixpeekConfigError, match="of type AsyncMixpeekClient. Ingestion takes a MixpeekClient"):
+    with pytest.raises(
+        MixpeekConfigError, match="of type AsyncMixpeekClient. Ingestion takes a MixpeekClient"
+    ):
         ingest(AsyncMixpeekClient("sk_test", namespace="shop"), "products", rows(1))  # type: ignore[arg-type]
 
 

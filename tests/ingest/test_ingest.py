@@ -109,7 +109,11 @@ def test_blobs_fields_metadata_and_key_prefix_arrive_as_they_should(mixpeek, buc
     assert found["b"].model_extra["metadata"] == {"kind": "co/medy"}
     assert found["a"].model_extra["price"] == 1.5
     assert "price" not in found["b"].model_extra
-    assert [found[sku].key_prefix for sku in "abc"] == ["/films/drama/a", "/films/co/medy/b", "/films/short/c"]
+    assert [found[sku].key_prefix for sku in "abc"] == [
+        "/films/drama/a",
+        "/films/co/medy/b",
+        "/films/short/c",
+    ]
     assert not any("unmapped" in each.model_extra for each in found.values())
 
 
@@ -250,8 +254,9 @@ def test_no_rows_at_all_can_be_a_success(emulator, mixpeek, bucket):
 def test_the_log_says_what_was_done(mixpeek, bucket, caplog):
     caplog.set_level("INFO", "airflow_provider.mixpeek.ingest")
     report = ingest(mixpeek, "products", rows(3), mapping=MAPPING, scope="monday")
-    assert f"into the bucket products ({bucket.bucket_id}), rows identified by content in the scope 'monday'" in (
-        caplog.text
+    assert (
+        f"into the bucket products ({bucket.bucket_id}), rows identified by content in the scope 'monday'"
+        in (caplog.text)
     )
     (batch,) = report.batches
     assert f"Batch {batch.batch_id} (3 objects) is submitted: {batch.task_id}" in caplog.text
@@ -271,7 +276,9 @@ def test_the_log_says_what_was_done(mixpeek, bucket, caplog):
 )
 def test_importing_loads_nothing_that_it_does_not_need(load, foreign):
     look = f"import sys; print([name for name in {foreign!r} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", f"{load}; {look}"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", f"{load}; {look}"], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"
 
 

@@ -77,9 +77,7 @@ def test_what_is_blank_is_left_out_and_never_nan(blank):
 
 
 def test_integers_beyond_64_bits_keep_every_digit():
-    made = prepared(
-        [{"title": "ü", "n": 2**70 + 1}], ObjectMapping(blobs={"title": "title"}, metadata=["n"])
-    )
+    made = prepared([{"title": "ü", "n": 2**70 + 1}], ObjectMapping(blobs={"title": "title"}, metadata=["n"]))
     assert json.loads(made.rows[0].body)["metadata"] == {"n": 2**70 + 1}
 
 
@@ -119,9 +117,7 @@ def test_only_the_first_complaint_about_a_row_is_told():
 
 def test_bytes_are_no_metadata():
     made = prepared([{"title": "a", "x": b"1"}], ObjectMapping(blobs={"title": "title"}, metadata=["x"]))
-    assert complaints(made) == [
-        (100, "x", "bytes have no JSON form: map the column to a file property")
-    ]
+    assert complaints(made) == [(100, "x", "bytes have no JSON form: map the column to a file property")]
 
 
 def test_a_row_that_no_request_can_hold_is_rejected_and_one_that_just_fits_is_not():

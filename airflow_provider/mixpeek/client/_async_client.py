@@ -18,6 +18,7 @@ from airflow_provider.mixpeek.client._generation import (
     has_idempotency_keys,
     server_generation,
 )
+from airflow_provider.mixpeek.client._introduction import Introduction, introduce
 from airflow_provider.mixpeek.client._looks import look
 from airflow_provider.mixpeek.client._settings import Settings
 from airflow_provider.mixpeek.client._transport import AsyncTransport, adrive
@@ -97,6 +98,10 @@ class AsyncMixpeekClient:
     async def server_generation(self) -> str:
         """Which generation of the API the server speaks, found out with reads only, once per client."""
         return await self.run(server_generation(self.session))
+
+    async def introduce(self) -> Introduction:
+        """Which server this is, and whether it knows us and our namespace; never waits."""
+        return await self.run(introduce(self.session))
 
     async def has_idempotency_keys(self) -> bool:
         """Whether creates may carry idempotency keys (since API 0.82), found out once per client."""

@@ -102,7 +102,11 @@ def create_bucket(
         raise MixpeekConfigError(f"if_exists is {if_exists!r}, and must be 'fail' or 'reuse'")
     if not isinstance(name, str) or not name.strip():
         raise MixpeekConfigError(f"{name!r} is not a bucket name", hint="Give it a non-empty name.")
-    whole = normalise(schema, types=session.api.property_types, declare_metadata=declare_metadata)
+    whole = normalise(
+        schema,
+        types=session.api.property_types,
+        declare_metadata=declare_metadata and session.api.metadata_is_declared,
+    )
     unique = _unique_key(unique_key, whole)
 
     existing = yield from buckets_named(session, name)

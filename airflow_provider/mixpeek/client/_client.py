@@ -16,6 +16,7 @@ from airflow_provider.mixpeek.client._generation import (
     has_idempotency_keys,
     server_generation,
 )
+from airflow_provider.mixpeek.client._introduction import Introduction, introduce
 from airflow_provider.mixpeek.client._looks import look
 from airflow_provider.mixpeek.client._processing import Batches, Tasks
 from airflow_provider.mixpeek.client._resources import Buckets, Namespaces, Objects
@@ -131,6 +132,14 @@ class MixpeekClient:
     def server_generation(self) -> str:
         """Which generation of the API the server speaks, found out with reads only, once per client."""
         return self.run(server_generation(self.session))
+
+    def introduce(self) -> Introduction:
+        """
+        Which server this is, and whether it knows us and our namespace; never waits.
+
+        :raises MixpeekGenerationError: it speaks the other generation.
+        """
+        return self.run(introduce(self.session))
 
     def has_idempotency_keys(self) -> bool:
         """Whether creates may carry idempotency keys (since API 0.82), found out once per client."""

@@ -52,6 +52,9 @@ class CurrentApi(CurrentBatches):
     #: ``CreateObjectsBatchRequest.objects`` takes so many.
     max_objects_per_request = 100
     processes_on_create = False
+    metadata_is_declared = True
+    wraps_texts = True
+    takes_base64 = True
     same_paths_mean_other_things = False
     task_words = words.TASK
     batch_words = words.BATCH

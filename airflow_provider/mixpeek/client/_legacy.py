@@ -56,6 +56,10 @@ class LegacyApi(Api):
     }
     max_objects_per_request = 1
     processes_on_create = True
+    metadata_is_declared = False
+    #: ``CreateBlobRequest.data`` is any JSON: a URL, a text, an object. No form for base64 is described.
+    wraps_texts = False
+    takes_base64 = False
     same_paths_mean_other_things = True
     task_words = words.TASK
     batch_words = words.BATCH

@@ -163,12 +163,19 @@ class Plan:
     required: frozenset[str]
 
 
-def plan(mapping: ObjectMapping | None, *, schema: BucketSchema, columns: Sequence[str] | None) -> Plan:
+def plan(
+    mapping: ObjectMapping | None,
+    *,
+    schema: BucketSchema,
+    columns: Sequence[str] | None,
+    metadata_is_declared: bool = True,
+) -> Plan:
     """
     Check a mapping against the bucket and the rows.
 
     :param mapping: None: each column named like a property of the schema becomes what that property is.
     :param schema: The bucket's schema.
+    :param metadata_is_declared: Whether the server's generation wants ``metadata`` to be declared.
     :param columns: The rows' columns; None where nobody knows them, and then they are not checked.
     :raises MappingError: anything does not fit; it lists all that does not.
     """
@@ -194,7 +201,7 @@ def plan(mapping: ObjectMapping | None, *, schema: BucketSchema, columns: Sequen
         check.problems.append(
             f"no column becomes a blob, and an object without one is nothing to process;{_files(properties)}"
         )
-    check.metadata(mapping.metadata, made)
+    check.metadata(mapping.metadata, made, must_be_declared=metadata_is_declared)
     check.known("idempotency_key", made.key_columns)
     fed = {feed.name for feed in (*made.blobs, *made.fields)} | ({METADATA} if made.metadata else set())
     check.problems += [
@@ -266,7 +273,7 @@ class _Check:
             )
         return Feed(column, kind, column)
 
-    def metadata(self, columns: Sequence[str], made: Plan) -> None:
+    def metadata(self, columns: Sequence[str], made: Plan, *, must_be_declared: bool) -> None:
         self.known("metadata", columns)
         twice = sorted({column for column in columns if columns.count(column) > 1})
         self.problems += [f"metadata names the column {column!r} twice" for column in twice]
@@ -278,7 +285,7 @@ class _Check:
                 f"the property 'metadata' is filled twice: by a column of that name, and by {undeclared}, "
                 "which the bucket's schema does not declare"
             )
-        elif self._properties.get(METADATA) != "object":
+        elif must_be_declared and self._properties.get(METADATA) != "object":
             found = self._properties.get(METADATA)
             self.problems.append(
                 f"metadata: the bucket's schema declares neither {undeclared} nor a property 'metadata' "
