@@ -15,6 +15,7 @@ import pytest
 from airflow.models.renderedtifields import RenderedTaskInstanceFields
 from airflow.models.xcom import XComModel
 from airflow.sdk import DAG, task, task_group
+from airflow.serialization.serialized_objects import DagSerialization
 from airflow.utils.session import create_session
 
 from airflow_provider.mixpeek.client import (
@@ -467,6 +468,7 @@ def test_rows_come_from_everywhere_and_show_nowhere(
     assert rendered["from_path", -1]["mapping"]["blobs"] == {"title": "name"}
     shown = json.dumps(list(rendered.values()))
     assert "cell-" not in shown
+    assert "cell-literal" not in json.dumps(DagSerialization.serialize_dag(dag))
 
     ours = {key: value for key, value in xcoms.items() if key[0] not in ("frame", "dicts", "equal_parts")}
     assert [len(ours["literal", -1, key]) for key in ("waits", "return_value")] == [3, 9]

@@ -103,7 +103,9 @@ def submitted(mixpeek: MixpeekClient, draft: Callable[[], WaitFor]) -> Callable[
 
 
 def sensor(task_ids: Any, **arguments: Any) -> MixpeekTaskSensor:
-    return MixpeekTaskSensor(task_id="wait", task_ids=task_ids, poke_interval=0, **arguments)
+    # The timeout is for a sensor that should have ended: its test fails instead of never ending.
+    settings = {"poke_interval": 0, "timeout": 5} | arguments
+    return MixpeekTaskSensor(task_id="wait", task_ids=task_ids, **settings)
 
 
 def context(rescheduled: datetime | None = None) -> Any:
@@ -446,13 +448,13 @@ def test_too_many_failed_looks_are_lost_contact_which_a_retry_may_mend(
     server: Emulator, clock: Clock, submitted: Callable[[], dict[str, Any]]
 ) -> None:
     wait = sensor([submitted()], max_failed_looks=2, soft_fail=True)
-    server.fault({"path": BATCHES, "fault": "status", "status": 503, "times": 3})
+    server.fault({"path": BATCHES, "fault": "status", "status": 503, "times": 4})
     with pytest.raises(MixpeekLostContactError) as caught:
         wait.execute(context())
     assert "says nothing about the work: 3 looks in a row failed" in str(caught.value)
-    # The next try, perhaps of the same object: it starts over, and does not take the work for done.
+    # The next try, perhaps of the same object: it counts anew, and does not take the work for done.
     with pytest.raises(AirflowSkipException):
-        MixpeekTaskSensor.execute(_with(wait, timeout=0), context())
+        _with(wait, timeout=0).execute(context())
     clock.now += 10
     assert _with(wait, timeout=60).execute(context()) is None
 

@@ -88,7 +88,7 @@ def test_wrong_arguments(wrong, message, mixpeek, bucket, nothing_sent):
 
 def test_an_asynchronous_client():
     with pytest.raises(
-        MixpeekConfigError, match="of type AsyncMixpeekClient. Ingestion takes a MixpeekClient"
+        MixpeekConfigError, match=r"of type AsyncMixpeekClient. Ingestion takes a MixpeekClient"
     ):
         ingest(AsyncMixpeekClient("sk_test", namespace="shop"), "products", rows(1))  # type: ignore[arg-type]
 
@@ -97,7 +97,7 @@ def test_an_asynchronous_client():
 
 
 def test_an_unknown_bucket_and_what_it_may_be_called(mixpeek, bucket, nothing_sent):
-    with pytest.raises(MixpeekNotFoundError, match="no bucket 'product' .* Did you mean 'products'"):
+    with pytest.raises(MixpeekNotFoundError, match=r"no bucket 'product' .* Did you mean 'products'"):
         ingest(mixpeek, "product", rows(2), mapping=MAPPING, scope="load")
     assert nothing_sent()
 
@@ -111,7 +111,7 @@ def test_a_wrong_key(make_emulator, connect):
 
 def test_a_key_that_may_not_write(emulator, mixpeek, bucket):
     emulator.fault({"fault": "status", "status": 403, "path": BATCH})
-    with pytest.raises(IngestError, match="403 .* permission") as raised:
+    with pytest.raises(IngestError, match=r"403 .* permission") as raised:
         ingest(mixpeek, "products", rows(250), mapping=MAPPING, scope="load")
     assert isinstance(raised.value.__cause__, MixpeekPermissionError)
     assert (raised.value.report.unsent, raised.value.report.in_doubt) == (250, 0)
@@ -151,7 +151,9 @@ def test_no_rows_at_all(kind, mixpeek, bucket, tmp_path, nothing_sent):
         "list": [], "iterator": iter([]), "frame": empty,
         "csv": tmp_path / "empty.csv", "parquet": tmp_path / "empty.parquet",
     }  # fmt: skip
-    with pytest.raises(SourceError, match="there are no rows at all. If that is fine, pass allow_empty=True"):
+    with pytest.raises(
+        SourceError, match=r"there are no rows at all. If that is fine, pass allow_empty=True"
+    ):
         ingest(mixpeek, "products", sources[kind], mapping=MAPPING, scope="load")
     assert nothing_sent()
 
@@ -220,7 +222,7 @@ def test_a_csv_file_with_a_lost_quote_half_way_through(emulator, mixpeek, bucket
     lines[4_500] = '"Film,S004500\n'
     (tmp_path / "films.csv").write_text("title,sku\n" + "".join(lines))
     mapping = {"blobs": {"title": "title"}, "metadata": ["sku"]}
-    with pytest.raises(IngestError, match="line 4502 .* cannot be read") as raised:
+    with pytest.raises(IngestError, match=r"line 4502 .* cannot be read") as raised:
         ingest(mixpeek, "products", tmp_path / "films.csv", mapping=mapping)
     assert raised.value.report.rows_read == 4_000
     # And after the file is mended, only what is missing is created.
@@ -360,7 +362,7 @@ def test_a_server_that_goes_down_in_the_middle(make_emulator, connect):
         emulator.stop()
         yield from rows(4_000, start=4_000)
 
-    with pytest.raises(IngestError, match="What was done: .* rows read") as raised:
+    with pytest.raises(IngestError, match=r"What was done: .* rows read") as raised:
         ingest(mixpeek, "products", source(), mapping=MAPPING, scope="load", in_flight=2)
     assert isinstance(raised.value.__cause__, MixpeekConnectionError)
     report = raised.value.report

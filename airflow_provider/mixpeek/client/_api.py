@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Task,
     )
     from airflow_provider.mixpeek.client._requests import NewObject
+    from airflow_provider.mixpeek.client._schema import BlobForms
     from airflow_provider.mixpeek.waiting import Outcome
 
 
@@ -38,8 +39,7 @@ class Api:
     :cvar max_objects_per_request: Objects that one request stores.
     :cvar processes_on_create: Whether an object is processed because it was created, without a batch.
     :cvar metadata_is_declared: Whether the nested ``metadata`` of an object must be a property of the schema.
-    :cvar wraps_texts: Whether a text must travel as ``{"text": ...}`` so as not to be taken for a URL.
-    :cvar takes_base64: Whether files may travel by value.
+    :cvar blob_forms: Which forms of blobs it takes.
     :cvar same_paths_mean_other_things: Whether paths of this generation do something else on a server of the
         other one, so that a client looks before its first call.
     :cvar task_words: Status words of tasks and what they mean; likewise of batches, objects and uploads.
@@ -51,8 +51,7 @@ class Api:
     max_objects_per_request: ClassVar[int]
     processes_on_create: ClassVar[bool]
     metadata_is_declared: ClassVar[bool]
-    wraps_texts: ClassVar[bool]
-    takes_base64: ClassVar[bool]
+    blob_forms: ClassVar[BlobForms]
     same_paths_mean_other_things: ClassVar[bool]
     task_words: ClassVar[Mapping[str, Outcome]]
     batch_words: ClassVar[Mapping[str, Outcome]]

@@ -35,7 +35,7 @@ from airflow_provider.mixpeek.client._models import (
     Namespace,
     Task,
 )
-from airflow_provider.mixpeek.client._schema import DATA_TYPES
+from airflow_provider.mixpeek.client._schema import DATA_TYPES, BlobForms
 
 _NAMESPACES = listed(Namespace)
 _BUCKETS = listed(Bucket)
@@ -53,8 +53,7 @@ class CurrentApi(CurrentBatches):
     max_objects_per_request = 100
     processes_on_create = False
     metadata_is_declared = True
-    wraps_texts = True
-    takes_base64 = True
+    blob_forms = BlobForms()
     same_paths_mean_other_things = False
     task_words = words.TASK
     batch_words = words.BATCH

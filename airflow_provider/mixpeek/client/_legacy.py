@@ -36,7 +36,7 @@ from airflow_provider.mixpeek.client._models import (
     Namespace,
     Task,
 )
-from airflow_provider.mixpeek.client._schema import DATA_TYPES
+from airflow_provider.mixpeek.client._schema import DATA_TYPES, BlobForms
 
 _BUCKETS = listed(Bucket)
 _OBJECTS = listed(MixpeekObject)
@@ -58,8 +58,7 @@ class LegacyApi(Api):
     processes_on_create = True
     metadata_is_declared = False
     #: ``CreateBlobRequest.data`` is any JSON: a URL, a text, an object. No form for base64 is described.
-    wraps_texts = False
-    takes_base64 = False
+    blob_forms = BlobForms(wrapped_texts=False, base64=False)
     same_paths_mean_other_things = True
     task_words = words.TASK
     batch_words = words.BATCH

@@ -230,7 +230,7 @@ def _refuse_storing_only(mixpeek: MixpeekClient, process: _run.Process) -> None:
     api = mixpeek.session.api
     if api.processes_on_create and process is False:
         raise MixpeekGenerationError(
-            f"process=False cannot be had on the {api.name} generation of the API: its creates always process",
+            f"process=False: the {api.name} generation of the API always processes what it creates",
             hint=f"The {api.other} one stores and processes in two steps.",
         )
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from airflow_provider.mixpeek.client._schema import METADATA
+from airflow_provider.mixpeek.client._schema import METADATA, BlobForms
 from airflow_provider.mixpeek.ingest._chunks import ENVELOPE, Row
 from airflow_provider.mixpeek.ingest._identity import Keyer
 from airflow_provider.mixpeek.ingest._mapping import Plan
@@ -23,12 +23,8 @@ class Wire(Protocol):
     """What a generation of the API wants of objects."""
 
     @property
-    def wraps_texts(self) -> bool:
-        """Whether a text travels as ``{"text": ...}``."""
-
-    @property
-    def takes_base64(self) -> bool:
-        """Whether files may travel by value."""
+    def blob_forms(self) -> BlobForms:
+        """Which forms of blobs it takes."""
 
     def object_body(
         self,
@@ -73,7 +69,9 @@ def prepare(block: Block, plan: Plan, keyer: Keyer, *, wire: Wire, keyed: bool, 
         (
             name,
             kind,
-            problems.of(column, blob_column(plain[column], kind, wire), required=name in plan.required),
+            problems.of(
+                column, blob_column(plain[column], kind, wire.blob_forms), required=name in plan.required
+            ),
         )
         for name, kind, column in plan.blobs
     ]

@@ -12,9 +12,9 @@ from base64 import b64encode
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
 from types import NoneType
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from airflow_provider.mixpeek.client._schema import is_blob_type
+from airflow_provider.mixpeek.client._schema import BlobForms, is_blob_type
 from airflow_provider.mixpeek.ingest._json_text import loads
 from airflow_provider.mixpeek.ingest._values import NoFormError, PlainColumn, convert
 
@@ -28,6 +28,7 @@ _URL = re.compile(r"(?:https?|s3)://[^\s/][^\s]*|data:[^,\s]*;base64,[A-Za-z0-9+
 _LOCAL = re.compile(r"(?:/|\./|\.\./|~|file:|[A-Za-z]:\\)")
 #: Types of the legacy generation that hold a vector.
 _VECTORS = frozenset({"dense_vector", "sparse_vector", "int8_vector"})
+_CURRENT = BlobForms()
 _MIDNIGHT: Final = "T00:00:00"
 
 _FILE_FORMS = (
@@ -50,23 +51,12 @@ def typed_column(values: Sequence[Any], property_type: str) -> PlainColumn:
     return convert(values, lambda value: None if value is None else form(value))
 
 
-class BlobForms(Protocol):
-    """Which forms of blobs a generation of the API takes."""
-
-    @property
-    def wraps_texts(self) -> bool:
-        """Whether a text travels as ``{"text": ...}``, since a bare one could be taken for a URL."""
-
-    @property
-    def takes_base64(self) -> bool:
-        """Whether files may travel by value."""
-
-
-def blob_column(values: Sequence[Any], property_type: str, forms: BlobForms) -> PlainColumn:
+def blob_column(values: Sequence[Any], property_type: str, forms: BlobForms = _CURRENT) -> PlainColumn:
     """
     Bring plain values into the ``data`` of blobs.
 
     :param values: Plain values.
+    :param forms: What the server's generation takes.
     :param property_type: Any type of the schema. Texts travel wrapped, since a bare text that begins like a
         URL would be taken for one; files are URLs, data URIs, base64 or dicts that say which; blobs of a
         data type hold the typed value.
@@ -78,8 +68,8 @@ def blob_column(values: Sequence[Any], property_type: str, forms: BlobForms) -> 
     if property_type in _VECTORS:
         return convert(values, lambda value: None if value is None else _array_or_object(value))
     if property_type != "text":
-        return convert(values, _file if forms.takes_base64 else _file_by_url)
-    if not forms.wraps_texts:
+        return convert(values, _file if forms.base64 else _file_by_url)
+    if not forms.wrapped_texts:
         return convert(values, _bare_text)
     if set(map(type, values)) <= {str, NoneType}:
         return PlainColumn([None if value is None else {"text": value} for value in values])
