@@ -31,12 +31,12 @@ GENERATIONS = {api.name: api for api in (CURRENT, LEGACY)}
 
 def call(session: Session, this: Call[T]) -> Flow[T]:
     """
-    Send one call; before the first of a client whose paths would do something else on a server of the other
-    generation, look which one it speaks.
+    Send one call; where the client's paths would do something else on a server of the other generation, only
+    to one that is known not to be (which is asked once per client).
 
     :raises MixpeekGenerationError: it speaks the other one; nothing was sent that could write.
     """
-    if session.api.same_paths_mean_other_things and session.facts.generation is None:
+    if session.api.same_paths_mean_other_things:
         yield from check_generation(session)
     return (yield from call_unchecked(session, this))
 

@@ -277,14 +277,14 @@ def _blocks(source: Source) -> Iterator[Block]:
         ) from error
 
 
-def _again(*, keyed: bool) -> str:
+def _again(*, keyed: bool, when: str = "") -> str:
     if keyed:
-        return "Run it again when that is mended: what is stored is not stored twice."
+        return f"Run it again{when}: what is stored is not stored twice."
     return "This server has no idempotency keys: running it again stores again what is stored."
 
 
 def _raise_failure(run: Run, report: Report, *, keyed: bool) -> None:
-    again = _again(keyed=keyed)
+    again = _again(keyed=keyed, when=" when that is mended")
     failure = run.failure
     if isinstance(failure, RejectedRow):
         raise RowsRejectedError(

@@ -12,22 +12,13 @@ from difflib import get_close_matches
 from string import Formatter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow_provider.mixpeek.client._schema import METADATA, is_blob_type
+from airflow_provider.mixpeek.client._schema import METADATA, SYSTEM_NAMES, is_blob_type
 from airflow_provider.mixpeek.ingest._errors import MappingError
 from airflow_provider.mixpeek.ingest._typed import text_of
 from airflow_provider.mixpeek.ingest._values import NoFormError, PlainColumn, convert
 
 if TYPE_CHECKING:
     from airflow_provider.mixpeek.client._models import BucketSchema
-
-#: Names at an object's root that are the vendor's own: request fields, and what an object answers with.
-RESERVED = frozenset(
-    {
-        "auto_process", "blobs", "bucket_id", "canonicalize_source", "consistency", "created_at",
-        "document_count", "edges", "error", "force_remirror", "idempotency_key", "key_prefix", "object_id",
-        "skip_duplicates", "source_details", "status", "updated_at", "warnings",
-    }
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,7 +257,7 @@ class _Check:
             )
         elif column in blobs:
             self.problems.append(f"the property {column!r} is filled twice, by blobs and by metadata")
-        elif column in RESERVED:
+        elif column in SYSTEM_NAMES:
             self.problems.append(
                 f"metadata: {column!r} is a name of the API's own at an object's root; "
                 "take it out of the schema, so that it travels inside metadata, or rename it in both"
