@@ -40,7 +40,7 @@ def main() -> int:
         say(f"Mixpeek emulator at {emulator.url}, Airflow's home in {home}")
         say("Preparing Airflow's database ...")
         run([sys.executable, "-m", "airflow", "db", "migrate"], environment, home / "migrate.log")
-        results = []
+        results: list[dict[str, Any]] = []
         for title in ("First run", "Second run, same films"):
             say(f"{title}: DAG mixpeek_films ...")
             results.append(dag_run(environment, home / f"run-{len(results) + 1}"))

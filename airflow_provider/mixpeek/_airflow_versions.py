@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 try:
     from airflow.sdk import BaseHook
 except ImportError:  # 3.0 has it in Airflow's core
-    from airflow.hooks.base import BaseHook
+    from airflow.hooks.base import BaseHook  # type: ignore[attr-defined, no-redef]
 try:
     from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 except ImportError:  # so have 3.0 and 3.1 these

@@ -254,7 +254,7 @@ def test_connection_that_works_says_who_we_are_and_where(
     assert works is True
     assert answer == (
         "Connected to Mixpeek emulator (plan ENTERPRISE) with READ, WRITE, DELETE, ADMIN, "
-        "in namespace 'shop'."
+        "in namespace 'shop', on a server of the current generation."
     )
 
 
@@ -265,14 +265,17 @@ def test_connection_whose_owner_is_nameless_works_too(
     works, answer = connect(host=emulator.url, extra={"namespace": "shop"}).test_connection()
     assert (works, answer) == (
         True,
-        "Connected to org_1 with unknown permissions, in namespace 'shop'.",
+        (
+            "Connected to org_1 with unknown permissions, in namespace 'shop', "
+            "on a server of the current generation."
+        ),
     )
 
 
 @pytest.mark.parametrize(
     ("fault", "what_to_change"),
     [
-        ({"status": 405}, "Check the connection's generation"),
+        ({"status": 405}, "Set the connection's generation to legacy"),
         ({"status": 200, "body": "<html><body>Welcome</body></html>"}, "Check the base URL"),
         ({"status": 200, "body": {"hello": "world"}}, "Check the connection's generation"),
         ({"status": 403}, "Ask for an API key with the permission"),
@@ -295,16 +298,25 @@ def test_connection_to_a_strange_server_says_what_to_change(
 
 
 def test_connection_to_a_server_of_the_other_generation(
-    connect: Callable[..., MixpeekHook], emulator: Emulator
+    connect: Callable[..., MixpeekHook], make_emulator: Callable[..., Emulator]
 ) -> None:
-    # What the legacy API answers to the calls of the current one.
-    emulator.fault(
-        {"path": "/v1/buckets/list", "fault": "status", "status": 405},
-        {"path": "/v1/me", "fault": "status", "status": 404},
-    )
-    works, answer = connect(host=emulator.url, extra={"namespace": "shop"}).test_connection()
-    assert works is False
-    assert "Check the connection's generation" in answer
+    for speaks, says in (("legacy", "current"), ("current", "legacy")):
+        server = make_emulator(generation=speaks)
+        extra = {"namespace": "shop", "generation": says}
+        works, answer = connect(host=server.url, extra=extra).test_connection()
+        assert works is False
+        assert f"Set the connection's generation to {speaks}" in answer
+
+
+def test_connection_to_a_legacy_server(
+    connect: Callable[..., MixpeekHook], make_emulator: Callable[..., Emulator]
+) -> None:
+    server = make_emulator(generation="legacy")
+    extra = {"namespace": "shop", "generation": "legacy"}
+    works, answer = connect(host=server.url, extra=extra).test_connection()
+    assert works is True
+    assert "a server of the legacy generation" in answer
+    assert "in namespace 'shop'" in answer
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,9 @@ def settings() -> Settings:
 # --- both faces ---
 
 
+ASYNC_MODULES = "airflow_provider.mixpeek.client._async_"
+
+
 class _Awaited:
     """Calls an async client as if it were the sync one."""
 
@@ -50,7 +53,9 @@ class _Awaited:
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._target, name)
         if not callable(found):
-            return _Awaited(found, self._runner) if type(found).__module__ == async_module.__name__ else found
+            return (
+                _Awaited(found, self._runner) if type(found).__module__.startswith(ASYNC_MODULES) else found
+            )
 
         def called(*arguments: Any, **named: Any) -> Any:
             result = found(*arguments, **named)

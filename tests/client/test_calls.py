@@ -15,7 +15,7 @@ from airflow_provider.mixpeek.client import (
     NewBlob,
     NewObject,
     WaitFor,
-    _current,
+    _calls,
 )
 from airflow_provider.mixpeek.waiting import FailedLook, Gone, Outcome, Seen
 
@@ -132,7 +132,7 @@ def test_a_bucket_that_is_not_there_is_named_with_what_comes_close(mixpeek, buck
 
 
 def test_lists_page_by_themselves(mixpeek, monkeypatch, count):
-    monkeypatch.setattr(_current, "PAGE_SIZE", 2)
+    monkeypatch.setattr(_calls, "PAGE_SIZE", 2)
     names = [f"bucket-{number}" for number in range(5)]
     for name in names:
         mixpeek.buckets.create(name, schema=SCHEMA)
@@ -144,7 +144,7 @@ def test_lists_page_by_themselves(mixpeek, monkeypatch, count):
 
 
 def test_a_list_reads_no_further_than_asked(mixpeek, monkeypatch, bucket, count):
-    monkeypatch.setattr(_current, "PAGE_SIZE", 1)
+    monkeypatch.setattr(_calls, "PAGE_SIZE", 1)
     mixpeek.buckets.create("more", schema=SCHEMA)
     before = count("POST", "/v1/buckets/list")
     next(iter(mixpeek.buckets.list()))
@@ -254,7 +254,7 @@ def test_a_request_takes_1_to_100_objects(mixpeek, number):
 
 def test_objects_are_listed_with_filters_and_pages(mixpeek, bucket, monkeypatch, count):
     mixpeek.objects.create_many(bucket.bucket_id, [_object(number) for number in range(7)])
-    monkeypatch.setattr(_current, "PAGE_SIZE", 3)
+    monkeypatch.setattr(_calls, "PAGE_SIZE", 3)
     assert [found.price for found in mixpeek.objects.list(bucket.bucket_id)] == [n / 2 for n in range(7)]
     path = "/v1/buckets/{bucket_identifier}/objects/list"
     assert count("POST", path) == 3

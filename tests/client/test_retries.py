@@ -15,8 +15,10 @@ from airflow_provider.mixpeek.client import (
     MixpeekStoppedError,
     MixpeekTimeoutError,
     WaitFor,
+    _batch_flows,
+    _bucket_flows,
 )
-from airflow_provider.mixpeek.client import _flows as flows
+from airflow_provider.mixpeek.client._calls import Query
 from airflow_provider.mixpeek.client._current import CurrentApi
 from airflow_provider.mixpeek.client._flow import Answer, call
 from airflow_provider.mixpeek.client._looks import look
@@ -30,7 +32,7 @@ OBJECT = Answer(200, {}, b'{"object_id": "obj_1"}')
 READ = API.get_task("task_1")
 SAFE_WRITE = API.create_object("bkt_1", b"{}", repeatable=True)
 UNSAFE_WRITE = API.create_object("bkt_1", b"{}", repeatable=False)
-LIST = API.list_buckets(search=None, cursor=None)
+LIST = API.list_buckets(Query(), cursor=None, size=1000)
 
 
 def status(code, retry_after=None, body=b"", **headers):
@@ -273,7 +275,7 @@ RUNNING = Answer(200, {}, b'{"batch_id": "btch_1", "status": "PROCESSING", "task
 
 
 def create_bucket(world, if_exists="reuse"):
-    return flows.create_bucket(
+    return _bucket_flows.create_bucket(
         world.session,
         "shop",
         schema={"a": "text"},
@@ -326,11 +328,11 @@ def test_two_buckets_of_one_name_are_not_chosen_from(world):
         world.run(create_bucket(world))
     world.answers = [bucket_list("shop", "shop")]
     with pytest.raises(MixpeekError, match="Name one by its id: bkt_0, bkt_1"):
-        world.run(flows.find_bucket(world.session, "shop"))
+        world.run(_bucket_flows.find_bucket(world.session, "shop"))
 
 
 def submit(world):
-    return world.run(flows.submit_batch(world.session, "bkt_1", "btch_1", force=False))
+    return world.run(_batch_flows.submit_batch(world.session, "bkt_1", "btch_1", force=False))
 
 
 def test_a_submit_whose_answer_was_lost_is_not_sent_again(world):
@@ -388,10 +390,10 @@ def test_a_submit_answered_without_a_task_id_is_not_sent_again(world):
 
 def test_a_bucket_that_is_gone_after_a_lost_answer_is_deleted(world):
     world.answers = [reset(), status(404)]
-    assert world.run(flows.delete_bucket(world.session, "bkt_1")).bucket_id == "bkt_1"
+    assert world.run(_bucket_flows.delete_bucket(world.session, "bkt_1")).bucket_id == "bkt_1"
     world.answers = [status(404)]
     with pytest.raises(MixpeekNotFoundError):
-        world.run(flows.delete_bucket(world.session, "bkt_1"))
+        world.run(_bucket_flows.delete_bucket(world.session, "bkt_1"))
 
 
 # --- lists ---
@@ -412,13 +414,13 @@ def page(cursor, *names):
 def test_a_list_whose_cursors_go_in_circles_is_an_error(world, pages):
     world.answers = list(pages)
     with pytest.raises(MixpeekAnswerError, match="never ends"):
-        world.run(flows.buckets_named(world.session, "shop"))
+        world.run(_bucket_flows.buckets_named(world.session, "shop"))
 
 
 @pytest.mark.parametrize("last", ["null", '""'])
 def test_a_list_ends_without_a_cursor(world, last):
     world.answers = [page('"a"', "shop"), page('"b"'), page(last, "shop")]
-    assert len(world.run(flows.buckets_named(world.session, "shop"))) == 2
+    assert len(world.run(_bucket_flows.buckets_named(world.session, "shop"))) == 2
     assert [dict(request.query).get("cursor") for _, request in world.sent] == [None, "a", "b"]
 
 

@@ -24,7 +24,7 @@ from airflow_provider.mixpeek.client import (
     MixpeekTimeoutError,
     _transport,
 )
-from airflow_provider.mixpeek.client._current import _path
+from airflow_provider.mixpeek.client._calls import path
 from airflow_provider.mixpeek.client._flow import Request
 
 READ = Request("GET", "/v1/tasks/task_1")
@@ -83,7 +83,7 @@ def test_ids_stay_in_their_segment(connect, serve, http, given, sent):
 @pytest.mark.parametrize("given", ["", ".", "..", None, 7])
 def test_what_is_no_id_is_refused(given):
     with pytest.raises(MixpeekConfigError, match="is not an id"):
-        _path("buckets", given)
+        path("buckets", given)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -40,7 +40,8 @@ def prepared(
         DictBlock(100, rows, **block),
         plan(mapping, schema=BucketSchema.model_validate({"properties": schema}), columns=columns),
         row_keyer(mode, bucket_id="bkt_1", scope="load", columns=mapping.idempotency_key or ()),
-        object_body=CurrentApi().object_body,
+        wire=CurrentApi(),
+        keyed=True,
         max_bytes=max_bytes,
     )
 

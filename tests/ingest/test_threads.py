@@ -226,6 +226,6 @@ def test_progress_is_told_while_a_server_keeps_everybody_waiting(monkeypatch, ca
     with caplog.at_level(logging.INFO, "airflow_provider.mixpeek.ingest"):
         threads.drive(run(), blocks(1), server, in_flight=1, stop=threading.Event(), clock=clock)
     assert (
-        "10 rows read so far: 0 created, 0 replayed, 0 rejected; 0 batches submitted; 1 requests"
+        "10 rows read so far: 0 created, 0 replayed, 0 stored, 0 rejected; 0 batches submitted; 1 requests"
         in caplog.text
     )

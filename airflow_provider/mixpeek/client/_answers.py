@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from airflow_provider.mixpeek.client._errors import (
     MixpeekAnswerError,
@@ -86,6 +86,18 @@ def json_object(answer: Answer, request: Request) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise unusable(answer, request, "it is not a JSON object")
     return found
+
+
+def json_list(answer: Answer, kind: type[M], request: Request) -> list[M]:
+    """
+    Parse an answer that is a bare array.
+
+    :raises MixpeekAnswerError: it is something else, or lacks what each of its items must have.
+    """
+    try:
+        return TypeAdapter(list[kind]).validate_json(answer.content)  # type: ignore[valid-type]
+    except ValidationError as error:
+        raise unusable(answer, request, _what_is_wrong(error)) from None
 
 
 def unusable(answer: Answer, request: Request, why: str) -> MixpeekAnswerError:

@@ -6,182 +6,29 @@ Its methods take what those of :class:`MixpeekClient` take, raise what they rais
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from airflow_provider.mixpeek.client import _flows as flows
-from airflow_provider.mixpeek.client._current import CurrentApi
-from airflow_provider.mixpeek.client._flow import Flow, Page, Session, call
+from airflow_provider.mixpeek.client._async_processing import Batches, Tasks
+from airflow_provider.mixpeek.client._async_resources import Buckets, Namespaces, Objects
+from airflow_provider.mixpeek.client._flow import Flow, Session
 from airflow_provider.mixpeek.client._gate import Gate
+from airflow_provider.mixpeek.client._generation import (
+    GENERATIONS,
+    call,
+    has_idempotency_keys,
+    server_generation,
+)
+from airflow_provider.mixpeek.client._introduction import Introduction, introduce
 from airflow_provider.mixpeek.client._looks import look
-from airflow_provider.mixpeek.client._requests import NewBlob, NewObject
 from airflow_provider.mixpeek.client._settings import Settings
 from airflow_provider.mixpeek.client._transport import AsyncTransport, adrive
 from airflow_provider.mixpeek.client._wait_for import WaitFor
 from airflow_provider.mixpeek.waiting import FailedLook, Gone, Seen
 
 if TYPE_CHECKING:
-    from airflow_provider.mixpeek.client._models import (
-        Batch,
-        Bucket,
-        CreatedObjects,
-        DeletedBucket,
-        Me,
-        MixpeekObject,
-        Task,
-    )
+    from airflow_provider.mixpeek.client._models import Me
 
 T = TypeVar("T")
-
-
-class _Resource:
-    def __init__(self, client: AsyncMixpeekClient) -> None:
-        self._client = client
-        self._session = client.session
-
-    async def _run(self, flow: Flow[T]) -> T:
-        return await self._client.run(flow)
-
-    async def _items(self, fetch: Callable[[str | None], Flow[Page[T]]]) -> AsyncIterator[T]:
-        seen: set[str] = set()
-        cursor: str | None = None
-        while True:
-            page = await self._run(fetch(cursor))
-            for item in page.results:
-                yield item
-            cursor = flows.following(page, seen)
-            if cursor is None:
-                return
-
-
-class Buckets(_Resource):
-    """Buckets of the client's namespace."""
-
-    async def create(
-        self,
-        name: str,
-        *,
-        schema: Mapping[str, Any],
-        if_exists: flows.IfExists = "fail",
-        description: str | None = None,
-        unique_key: Sequence[str] | Mapping[str, Any] | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        declare_metadata: bool = True,
-    ) -> Bucket:
-        """Create a bucket."""
-        return await self._run(
-            flows.create_bucket(
-                self._session,
-                name,
-                schema=schema,
-                if_exists=if_exists,
-                description=description,
-                unique_key=unique_key,
-                metadata=metadata,
-                declare_metadata=declare_metadata,
-            )
-        )
-
-    async def get(self, bucket_id: str) -> Bucket:
-        """Get a bucket by its id."""
-        return await self._run(call(self._session, self._session.api.get_bucket(bucket_id)))
-
-    async def find(self, bucket: str) -> Bucket:
-        """Get a bucket by its id or by its name."""
-        return await self._run(flows.find_bucket(self._session, bucket))
-
-    def list(self, *, search: str | None = None) -> AsyncIterator[Bucket]:
-        """Iterate over the buckets, page by page; ``search`` is the vendor's text search."""
-        return self._items(lambda cursor: flows.bucket_page(self._session, search=search, cursor=cursor))
-
-    async def delete(self, bucket_id: str) -> DeletedBucket:
-        """Delete a bucket and its objects; the server works on it in the task that the answer names."""
-        return await self._run(flows.delete_bucket(self._session, bucket_id))
-
-
-class Objects(_Resource):
-    """Objects of a bucket. Buckets are named by their ids here."""
-
-    async def create(
-        self,
-        bucket_id: str,
-        *,
-        blobs: Sequence[NewBlob | Mapping[str, Any]] = (),
-        fields: Mapping[str, Any] | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        key_prefix: str | None = None,
-        idempotency_key: str | None = None,
-        skip_duplicates: bool = False,
-    ) -> MixpeekObject:
-        """Store one object. Without an ``idempotency_key`` an unclear answer is not tried again."""
-        new = flows.new_object(
-            blobs=blobs,
-            fields=fields,
-            metadata=metadata,
-            key_prefix=key_prefix,
-            idempotency_key=idempotency_key,
-            skip_duplicates=skip_duplicates,
-        )
-        return await self._run(flows.create_object(self._session, bucket_id, new))
-
-    async def create_many(
-        self, bucket_id: str, objects: Sequence[NewObject | Mapping[str, Any]]
-    ) -> CreatedObjects:
-        """Store up to 100 objects with one request."""
-        return await self._run(flows.create_objects(self._session, bucket_id, objects))
-
-    async def create_encoded(
-        self, bucket_id: str, bodies: Sequence[bytes], *, repeatable: bool
-    ) -> CreatedObjects:
-        """Store up to 100 objects whose bodies are JSON bytes already, as the generation wants them."""
-        return await self._run(
-            flows.create_encoded_objects(self._session, bucket_id, bodies, repeatable=repeatable)
-        )
-
-    async def get(self, bucket_id: str, object_id: str) -> MixpeekObject:
-        """Get an object by its id."""
-        return await self._run(call(self._session, self._session.api.get_object(bucket_id, object_id)))
-
-    def list(
-        self, bucket_id: str, *, filters: Mapping[str, Any] | None = None
-    ) -> AsyncIterator[MixpeekObject]:
-        """Iterate over a bucket's objects, oldest first; ``filters`` is the vendor's (AND, OR, NOT)."""
-        return self._items(
-            lambda cursor: flows.object_page(self._session, bucket_id, filters=filters, cursor=cursor)
-        )
-
-
-class Batches(_Resource):
-    """Batches of a bucket: objects are processed when a batch with them is submitted."""
-
-    async def create(
-        self,
-        bucket_id: str,
-        object_ids: Sequence[str],
-        *,
-        name: str | None = None,
-        dedup_strategy: str | None = None,
-    ) -> Batch:
-        """Create a DRAFT batch; nothing happens before it is submitted."""
-        return await self._run(
-            flows.create_batch(self._session, bucket_id, object_ids, name=name, dedup_strategy=dedup_strategy)
-        )
-
-    async def submit(self, bucket_id: str, batch_id: str, *, force: bool = False) -> Task:
-        """Submit a DRAFT batch, once: after an unclear answer the batch itself is asked what became of it."""
-        return await self._run(flows.submit_batch(self._session, bucket_id, batch_id, force=force))
-
-    async def get(self, bucket_id: str, batch_id: str) -> Batch:
-        """Get a batch by its id."""
-        return await self._run(call(self._session, self._session.api.get_batch(bucket_id, batch_id)))
-
-
-class Tasks(_Resource):
-    """Asynchronous jobs. The server forgets them after about a day (API 0.82)."""
-
-    async def get(self, task_id: str) -> Task:
-        """Get a task by its id."""
-        return await self._run(call(self._session, self._session.api.get_task(task_id)))
 
 
 class AsyncMixpeekClient:
@@ -228,12 +75,13 @@ class AsyncMixpeekClient:
 
     def _open(self, settings: Settings) -> None:
         gate = Gate(requests_per_second=settings.requests_per_second)
-        self.session = Session(settings, CurrentApi(), gate)
+        self.session = Session(settings, GENERATIONS[settings.generation], gate)
         self._transport = AsyncTransport(settings)
         self.buckets = Buckets(self)
         self.objects = Objects(self)
         self.batches = Batches(self)
         self.tasks = Tasks(self)
+        self.namespaces = Namespaces(self)
 
     async def run(self, flow: Flow[T]) -> T:
         """Do what a flow of this client's session says."""
@@ -246,6 +94,18 @@ class AsyncMixpeekClient:
     async def health(self) -> dict[str, Any]:
         """What the server says of its health."""
         return await self.run(call(self.session, self.session.api.health()))
+
+    async def server_generation(self) -> str:
+        """Which generation of the API the server speaks, found out with reads only, once per client."""
+        return await self.run(server_generation(self.session))
+
+    async def introduce(self) -> Introduction:
+        """Which server this is, and whether it knows us and our namespace; never waits."""
+        return await self.run(introduce(self.session))
+
+    async def has_idempotency_keys(self) -> bool:
+        """Whether creates may carry idempotency keys (since API 0.82), found out once per client."""
+        return await self.run(has_idempotency_keys(self.session))
 
     async def look(self, wait: WaitFor) -> Seen | Gone | FailedLook:
         """Look once at what somebody waits for."""

@@ -4,218 +4,31 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from airflow_provider.mixpeek.client import _flows as flows
-from airflow_provider.mixpeek.client._current import CurrentApi
 from airflow_provider.mixpeek.client._errors import MixpeekStoppedError
-from airflow_provider.mixpeek.client._flow import Flow, Page, Session, call
+from airflow_provider.mixpeek.client._flow import Flow, Session
 from airflow_provider.mixpeek.client._gate import Gate
+from airflow_provider.mixpeek.client._generation import (
+    GENERATIONS,
+    call,
+    has_idempotency_keys,
+    server_generation,
+)
+from airflow_provider.mixpeek.client._introduction import Introduction, introduce
 from airflow_provider.mixpeek.client._looks import look
-from airflow_provider.mixpeek.client._requests import NewBlob, NewObject
+from airflow_provider.mixpeek.client._processing import Batches, Tasks
+from airflow_provider.mixpeek.client._resources import Buckets, Namespaces, Objects
 from airflow_provider.mixpeek.client._settings import Settings
 from airflow_provider.mixpeek.client._transport import Transport, drive
 from airflow_provider.mixpeek.client._wait_for import WaitFor
 from airflow_provider.mixpeek.waiting import FailedLook, Gone, Seen
 
 if TYPE_CHECKING:
-    from airflow_provider.mixpeek.client._models import (
-        Batch,
-        Bucket,
-        CreatedObjects,
-        DeletedBucket,
-        Me,
-        MixpeekObject,
-        Task,
-    )
+    from airflow_provider.mixpeek.client._models import Me
 
 T = TypeVar("T")
-
-
-class _Resource:
-    def __init__(self, client: MixpeekClient) -> None:
-        self._client = client
-        self._session = client.session
-
-    def _run(self, flow: Flow[T]) -> T:
-        return self._client.run(flow)
-
-    def _items(self, fetch: Callable[[str | None], Flow[Page[T]]]) -> Iterator[T]:
-        seen: set[str] = set()
-        cursor: str | None = None
-        while True:
-            page = self._run(fetch(cursor))
-            yield from page.results
-            cursor = flows.following(page, seen)
-            if cursor is None:
-                return
-
-
-class Buckets(_Resource):
-    """Buckets of the client's namespace."""
-
-    def create(
-        self,
-        name: str,
-        *,
-        schema: Mapping[str, Any],
-        if_exists: flows.IfExists = "fail",
-        description: str | None = None,
-        unique_key: Sequence[str] | Mapping[str, Any] | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        declare_metadata: bool = True,
-    ) -> Bucket:
-        """
-        Create a bucket.
-
-        :param schema: Short (``{"hero": "image", "price": "float"}``) or whole (``{"properties": {...}}``).
-        :param if_exists: ``fail``, or ``reuse`` the bucket of this name if its schema has every property of
-            this one with the same type, and the same unique key.
-        :param unique_key: Names of scalar properties, or the vendor's
-            ``{"fields": [...], "default_policy": ...}``.
-        :param metadata: Data about the bucket itself.
-        :param declare_metadata: Declare a property ``metadata`` of type object, which takes columns that the
-            schema does not declare; since 2026-11-02 the API refuses undeclared ones.
-        :raises MixpeekConfigError: the schema is wrong; nothing was sent.
-        :raises MixpeekConflictError: the bucket exists, with ``fail`` or with another schema.
-        """
-        return self._run(
-            flows.create_bucket(
-                self._session,
-                name,
-                schema=schema,
-                if_exists=if_exists,
-                description=description,
-                unique_key=unique_key,
-                metadata=metadata,
-                declare_metadata=declare_metadata,
-            )
-        )
-
-    def get(self, bucket_id: str) -> Bucket:
-        """Get a bucket by its id."""
-        return self._run(call(self._session, self._session.api.get_bucket(bucket_id)))
-
-    def find(self, bucket: str) -> Bucket:
-        """
-        Get a bucket by its id or by its name.
-
-        :raises MixpeekNotFoundError: there is none; names that come close are named.
-        :raises MixpeekConflictError: several have the name.
-        """
-        return self._run(flows.find_bucket(self._session, bucket))
-
-    def list(self, *, search: str | None = None) -> Iterator[Bucket]:
-        """Iterate over the buckets, page by page; ``search`` is the vendor's text search."""
-        return self._items(lambda cursor: flows.bucket_page(self._session, search=search, cursor=cursor))
-
-    def delete(self, bucket_id: str) -> DeletedBucket:
-        """Delete a bucket and its objects; the server works on it in the task that the answer names."""
-        return self._run(flows.delete_bucket(self._session, bucket_id))
-
-
-class Objects(_Resource):
-    """Objects of a bucket. Buckets are named by their ids here."""
-
-    def create(
-        self,
-        bucket_id: str,
-        *,
-        blobs: Sequence[NewBlob | Mapping[str, Any]] = (),
-        fields: Mapping[str, Any] | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        key_prefix: str | None = None,
-        idempotency_key: str | None = None,
-        skip_duplicates: bool = False,
-    ) -> MixpeekObject:
-        """
-        Store one object. Without an ``idempotency_key`` an unclear answer is not tried again.
-
-        :param fields: Values of properties that the bucket's schema declares.
-        :param metadata: Values of the nested property ``metadata``.
-        :raises MixpeekConfigError: an argument is wrong; nothing was sent.
-        """
-        new = flows.new_object(
-            blobs=blobs,
-            fields=fields,
-            metadata=metadata,
-            key_prefix=key_prefix,
-            idempotency_key=idempotency_key,
-            skip_duplicates=skip_duplicates,
-        )
-        return self._run(flows.create_object(self._session, bucket_id, new))
-
-    def create_many(self, bucket_id: str, objects: Sequence[NewObject | Mapping[str, Any]]) -> CreatedObjects:
-        """
-        Store up to 100 objects with one request.
-
-        Returns even when objects were refused, all of them included: read ``failed``. Buckets with a unique
-        key refuse the call as a whole (API 0.82).
-        """
-        return self._run(flows.create_objects(self._session, bucket_id, objects))
-
-    def create_encoded(self, bucket_id: str, bodies: Sequence[bytes], *, repeatable: bool) -> CreatedObjects:
-        """
-        Store up to 100 objects whose bodies are JSON bytes already, as the generation wants them.
-
-        :param repeatable: Each of them has an idempotency key, so that an unclear answer may be tried again.
-        """
-        return self._run(
-            flows.create_encoded_objects(self._session, bucket_id, bodies, repeatable=repeatable)
-        )
-
-    def get(self, bucket_id: str, object_id: str) -> MixpeekObject:
-        """Get an object by its id."""
-        return self._run(call(self._session, self._session.api.get_object(bucket_id, object_id)))
-
-    def list(self, bucket_id: str, *, filters: Mapping[str, Any] | None = None) -> Iterator[MixpeekObject]:
-        """Iterate over a bucket's objects, oldest first; ``filters`` is the vendor's (AND, OR, NOT)."""
-        return self._items(
-            lambda cursor: flows.object_page(self._session, bucket_id, filters=filters, cursor=cursor)
-        )
-
-
-class Batches(_Resource):
-    """Batches of a bucket: objects are processed when a batch with them is submitted."""
-
-    def create(
-        self,
-        bucket_id: str,
-        object_ids: Sequence[str],
-        *,
-        name: str | None = None,
-        dedup_strategy: str | None = None,
-    ) -> Batch:
-        """
-        Create a DRAFT batch; nothing happens before it is submitted.
-
-        :param dedup_strategy: ``skip`` (the vendor's default), ``replace`` or ``force``: what happens to
-            objects that have documents already.
-        """
-        return self._run(
-            flows.create_batch(self._session, bucket_id, object_ids, name=name, dedup_strategy=dedup_strategy)
-        )
-
-    def submit(self, bucket_id: str, batch_id: str, *, force: bool = False) -> Task:
-        """
-        Submit a DRAFT batch, once: after an unclear answer the batch itself is asked what became of it.
-
-        :param force: Do not let the server refuse because another batch of the bucket is running.
-        """
-        return self._run(flows.submit_batch(self._session, bucket_id, batch_id, force=force))
-
-    def get(self, bucket_id: str, batch_id: str) -> Batch:
-        """Get a batch by its id."""
-        return self._run(call(self._session, self._session.api.get_batch(bucket_id, batch_id)))
-
-
-class Tasks(_Resource):
-    """Asynchronous jobs. The server forgets them after about a day (API 0.82)."""
-
-    def get(self, task_id: str) -> Task:
-        """Get a task by its id."""
-        return self._run(call(self._session, self._session.api.get_task(task_id)))
 
 
 class MixpeekClient:
@@ -225,7 +38,7 @@ class MixpeekClient:
     :param api_key: The API key.
     :param namespace: Name or id of the namespace.
     :param base_url: Address of the API, with or without ``/v1``.
-    :param generation: ``current``.
+    :param generation: Generation of the API that the server speaks: ``current`` (default) or ``legacy``.
     :param timeout: Seconds for one whole answer.
     :param requests_per_second: Limit of this process, besides the server's own.
     :param allow_insecure_http: Send the key over plain http to other machines.
@@ -275,7 +88,7 @@ class MixpeekClient:
 
     def _open(self, settings: Settings) -> None:
         gate = Gate(requests_per_second=settings.requests_per_second)
-        self._face(Session(settings, CurrentApi(), gate), Transport(settings), time.sleep)
+        self._face(Session(settings, GENERATIONS[settings.generation], gate), Transport(settings), time.sleep)
 
     def _face(self, session: Session, transport: Transport, sleep: Callable[[float], None]) -> None:
         self.session = session
@@ -285,6 +98,7 @@ class MixpeekClient:
         self.objects = Objects(self)
         self.batches = Batches(self)
         self.tasks = Tasks(self)
+        self.namespaces = Namespaces(self)
 
     def run(self, flow: Flow[T]) -> T:
         """Do what a flow of this client's session says."""
@@ -314,6 +128,22 @@ class MixpeekClient:
     def health(self) -> dict[str, Any]:
         """What the server says of its health."""
         return self.run(call(self.session, self.session.api.health()))
+
+    def server_generation(self) -> str:
+        """Which generation of the API the server speaks, found out with reads only, once per client."""
+        return self.run(server_generation(self.session))
+
+    def introduce(self) -> Introduction:
+        """
+        Which server this is, and whether it knows us and our namespace; never waits.
+
+        :raises MixpeekGenerationError: it speaks the other generation.
+        """
+        return self.run(introduce(self.session))
+
+    def has_idempotency_keys(self) -> bool:
+        """Whether creates may carry idempotency keys (since API 0.82), found out once per client."""
+        return self.run(has_idempotency_keys(self.session))
 
     def look(self, wait: WaitFor) -> Seen | Gone | FailedLook:
         """Look once at what somebody waits for."""

@@ -43,3 +43,10 @@ OBJECT: Mapping[str, Outcome] = {
     "SKIPPED": Outcome.DONE,
     "ACTIVE": Outcome.DONE,
 }
+
+#: An upload. PENDING waits for the file and its confirmation.
+UPLOAD: Mapping[str, Outcome] = {
+    **{word: outcome for word, outcome in _COMMON.items() if word not in ("COMPLETED_WITH_ERRORS", "QUEUED")},
+    "PENDING": Outcome.WAITS_FOR_CALLER,
+    "ACTIVE": Outcome.DONE,
+}

@@ -5,6 +5,7 @@ Every error of the client.
 
     MixpeekError
     ├── MixpeekConfigError           a setting or an argument is wrong; nothing was sent (also a ValueError)
+    │   └── MixpeekGenerationError   the generation of the API does not have that, or is another one
     ├── MixpeekStoppedError          the caller ended a wait between two tries
     ├── MixpeekConnectionError       no answer came
     │   └── MixpeekTimeoutError      ... in time
@@ -102,6 +103,10 @@ def _rebuild(cls: type[MixpeekError], message: str, state: dict[str, Any]) -> Mi
 
 class MixpeekConfigError(MixpeekError, ValueError):
     """A setting or an argument is wrong. Nothing was sent."""
+
+
+class MixpeekGenerationError(MixpeekConfigError):
+    """The generation of the API does not have that, or the server speaks the other one."""
 
 
 class MixpeekStoppedError(MixpeekError):

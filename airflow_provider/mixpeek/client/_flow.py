@@ -25,12 +25,13 @@ from airflow_provider.mixpeek.client._errors import (
 )
 
 if TYPE_CHECKING:
-    from airflow_provider.mixpeek.client._current import CurrentApi
+    from airflow_provider.mixpeek.client._api import Api
     from airflow_provider.mixpeek.client._gate import Category, Gate
     from airflow_provider.mixpeek.client._settings import Settings
 
 T = TypeVar("T")
 R = TypeVar("R")
+T_co = TypeVar("T_co", covariant=True)
 
 log = logging.getLogger("airflow_provider.mixpeek.client")
 
@@ -89,7 +90,7 @@ Flow = Generator[Send | Sleep, Answer | None, R]
 
 
 @dataclass(frozen=True, slots=True)
-class Call(Generic[T]):
+class Call(Generic[T_co]):
     """
     One call of one endpoint.
 
@@ -102,7 +103,7 @@ class Call(Generic[T]):
 
     request: Request
     category: Category
-    parse: Callable[[Answer], T]
+    parse: Callable[[Answer], T_co]
     repeatable: bool
     accepts: Callable[[Answer], bool] = field(default=lambda answer: 200 <= answer.status < 300)
 
@@ -127,19 +128,34 @@ class RetryRules:
 NO_RETRY = RetryRules(budget=0.0)
 
 
+@dataclass(slots=True)
+class Facts:
+    """
+    What a client has found out about its server; None while it has not asked.
+
+    :param generation: Which generation it speaks.
+    :param has_idempotency_keys: Whether creates may carry one.
+    """
+
+    generation: str | None = None
+    has_idempotency_keys: bool | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """
     What all calls of one client share.
 
+    :param facts: What is known of the server, found out once.
     :param clock: Monotonic seconds.
     :param wall: Unix seconds.
     :param jitter: Random number from 0 to 1.
     """
 
     settings: Settings
-    api: CurrentApi
+    api: Api
     gate: Gate
+    facts: Facts = field(default_factory=Facts)
     retry: RetryRules = RetryRules()
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
@@ -238,16 +254,3 @@ def after(failure: MixpeekError, flow: Flow[R]) -> Flow[R]:
     except MixpeekError as error:
         error.may_be_stored |= failure.may_be_stored
         raise
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
-    """
-    One page of a list.
-
-    :param results: Its items in the server's order.
-    :param next_cursor: Cursor of the next page; None after the last.
-    """
-
-    results: list[T]
-    next_cursor: str | None

@@ -8,7 +8,8 @@ from airflow_provider.mixpeek.client._errors import (
     MixpeekRateLimitError,
     MixpeekServerError,
 )
-from airflow_provider.mixpeek.client._flow import Flow, Session, call
+from airflow_provider.mixpeek.client._flow import Flow, Session
+from airflow_provider.mixpeek.client._generation import call, check_generation
 from airflow_provider.mixpeek.client._models import Batch, Task
 from airflow_provider.mixpeek.client._wait_for import WaitFor
 from airflow_provider.mixpeek.waiting import FailedLook, Gone, Outcome, Seen
@@ -26,20 +27,29 @@ def look(session: Session, wait: WaitFor) -> Flow[Seen | Gone | FailedLook]:
     # The wait's own loop is the retry: a failed look is told at once.
     session = session.impatient()
     try:
-        if wait.batch_id:
-            return (yield from _look_at_batch(session, wait.bucket, wait.batch_id))
-        assert wait.task_id, "WaitFor has one of the two"  # noqa: S101
-        task = yield from call(session, session.api.get_task(wait.task_id))
-        if task.batch_id:
-            try:
-                return (yield from _look_at_batch(session, task.bucket_id, task.batch_id))
-            except MixpeekNotFoundError:
-                pass  # the task itself is there and can be judged
-        return _seen_task(session, task)
+        seen = yield from _look(session, wait)
+        if seen.outcome is Outcome.UNKNOWN:
+            # A word of the other generation would be waited for in vain.
+            yield from check_generation(session)
     except MixpeekNotFoundError:
         return Gone()
     except (MixpeekConnectionError, MixpeekRateLimitError, MixpeekServerError) as error:
         return FailedLook(str(error), error.retry_after)
+    return seen
+
+
+def _look(session: Session, wait: WaitFor) -> Flow[Seen]:
+    if wait.batch_id:
+        return (yield from _look_at_batch(session, wait.bucket, wait.batch_id))
+    assert wait.task_id, "WaitFor has one of the two"  # noqa: S101
+    task = yield from call(session, session.api.get_task(wait.task_id))
+    if task.batch_id:
+        try:
+            return (yield from _look_at_batch(session, task.bucket_id, task.batch_id))
+        except MixpeekNotFoundError:
+            pass  # the task itself is there and can be judged
+    outcome = session.api.task_words.get(task.status, Outcome.UNKNOWN)
+    return Seen(outcome, task.status, _why_task(task))
 
 
 def _look_at_batch(session: Session, bucket: str | None, batch_id: str) -> Flow[Seen]:
@@ -48,10 +58,10 @@ def _look_at_batch(session: Session, bucket: str | None, batch_id: str) -> Flow[
     return Seen(outcome, batch.status, _why_batch(batch))
 
 
-def _seen_task(session: Session, task: Task) -> Seen:
-    outcome = session.api.task_words.get(task.status, Outcome.UNKNOWN)
+def _why_task(task: Task) -> str:
+    """The vendor's reason; a task of the legacy generation has no other place for it than its outputs."""
     additional = task.additional_data or {}
-    return Seen(outcome, task.status, str(task.error or additional.get("error") or ""))
+    return str(task.error or additional.get("error") or (task.model_extra or {}).get("outputs") or "")
 
 
 def _why_batch(batch: Batch) -> str:

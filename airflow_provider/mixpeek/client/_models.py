@@ -27,6 +27,14 @@ class Answered(BaseModel):
         return {name: value for name, value in data.items() if value is not None or name not in known}
 
 
+class Namespace(Answered):
+    """A namespace: a world of buckets of its own."""
+
+    namespace_id: str
+    namespace_name: str = ""
+    description: str | None = None
+
+
 class SchemaProperty(Answered):
     """One property of a bucket's schema."""
 

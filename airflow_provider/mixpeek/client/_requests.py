@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -11,6 +11,9 @@ from airflow_provider.mixpeek.client._errors import MixpeekConfigError
 from airflow_provider.mixpeek.client._schema import METADATA, SYSTEM_NAMES
 
 M = TypeVar("M", bound=BaseModel)
+
+#: What becomes of a row whose unique key exists (query parameter ``policy``, API 0.82).
+Policy = Literal["insert", "update", "upsert"]
 
 #: Longest idempotency key in characters (``CreateObjectRequest``, API 0.82).
 LONGEST_KEY = 255

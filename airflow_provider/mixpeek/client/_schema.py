@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider.mixpeek.client._errors import MixpeekConfigError
@@ -24,6 +25,19 @@ SYSTEM_NAMES = frozenset(
         "skip_duplicates", "source_details", "status", "updated_at", "warnings",
     }
 )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class BlobForms:
+    """
+    Which forms of blobs a generation of the API takes; the defaults are those of 0.82.
+
+    :param wrapped_texts: A text travels as ``{"text": ...}``, since a bare one could be taken for a URL.
+    :param base64: Files may travel by value.
+    """
+
+    wrapped_texts: bool = True
+    base64: bool = True
 
 
 def is_blob_type(property_type: str) -> bool:

@@ -14,7 +14,7 @@ from airflow_provider.mixpeek.client._errors import MixpeekConfigError
 
 DEFAULT_BASE_URL = "https://api.mixpeek.com"
 DEFAULT_TIMEOUT = 60.0
-GENERATIONS = ("current",)
+GENERATIONS = ("current", "legacy")
 
 #: Environment variables of :meth:`Settings.from_env`; key and namespace as the vendor's SDK 1.3.783 has them.
 ENV_API_KEY = "MIXPEEK_API_KEY"

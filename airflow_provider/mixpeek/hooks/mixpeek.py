@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
 
     from airflow_provider.mixpeek.client import AsyncMixpeekClient, MixpeekClient, Settings
-    from airflow_provider.mixpeek.client._client import Batches, Buckets, Objects, Tasks
+    from airflow_provider.mixpeek.client._processing import Batches, Tasks
+    from airflow_provider.mixpeek.client._resources import Buckets, Objects
 
 __all__ = ["MixpeekHook"]
 
@@ -116,21 +117,12 @@ class MixpeekHook(BaseHook):
         :return: Whether that worked, and what the answer was or what to change.
         """
         from airflow_provider.mixpeek.client import MixpeekError
-        from airflow_provider.mixpeek.client._flow import call
 
         try:
             with self.get_client() as mixpeek:
-                # Somebody waits for the answer, so a server that is down is not given time to come back.
-                session = mixpeek.session.impatient()
-                # First the call that a server of the other generation refuses as such (405).
-                mixpeek.run(call(session, session.api.list_buckets(search=None, cursor=None)))
-                me = mixpeek.run(call(session, session.api.whoami()))
+                return True, str(mixpeek.introduce())
         except MixpeekError as error:
             return False, str(error)
-        who = me.organization_name or me.organization_id or "an unnamed organization"
-        plan = f" (plan {me.account_type})" if me.account_type else ""
-        may = ", ".join(me.key.permissions) if me.key and me.key.permissions else "unknown permissions"
-        return True, f"Connected to {who}{plan} with {may}, in namespace {session.settings.namespace!r}."
 
     def _settings(self, connection: Connection) -> Settings:
         from airflow_provider.mixpeek.client import Settings

@@ -11,8 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_provider.mixpeek.client import CreatedObjects, MixpeekAnswerError
-from airflow_provider.mixpeek.client import _flows as flows
+from airflow_provider.mixpeek.client import (
+    CreatedObjects,
+    MixpeekAnswerError,
+    Task,
+    _batch_flows,
+    _object_flows,
+)
 from airflow_provider.mixpeek.client._flow import Flow, Session
 from airflow_provider.mixpeek.ingest._chunks import Row
 from airflow_provider.mixpeek.ingest._report import RejectedRow
@@ -76,13 +81,16 @@ class Stored:
     """
     A row that the server holds.
 
-    :param replayed: It was there already.
-    :param unprocessed: Nothing has processed it yet.
+    :param object_id: Its object; None where the server names only the task that makes it.
+    :param replayed: It was there already; None where the server does not say.
+    :param unprocessed: Nothing has processed it yet, nor is going to.
+    :param task_id: The task that makes and processes it, where there is one.
     """
 
-    object_id: str
-    replayed: bool
+    object_id: str | None
+    replayed: bool | None
     unprocessed: bool
+    task_id: str | None = None
 
 
 Result = Stored | RejectedRow
@@ -91,29 +99,49 @@ Result = Stored | RejectedRow
 Tell = Callable[["Run"], None]
 
 
-def carry_out(action: Action, session: Session, bucket_id: str) -> Flow[Tell]:
+def carry_out(action: Action, session: Session, bucket_id: str, *, keyed: bool) -> Flow[Tell]:
     """
     Carry out an action of a run.
 
     :param session: The client's.
     :param bucket_id: Id of the bucket.
+    :param keyed: The rows carry idempotency keys, so that sending them twice stores them once.
     :return: A flow, whose result tells the run. What it raises is for :meth:`Run.failed`.
     """
     if isinstance(action, SendObjects):
-        answer = yield from flows.create_encoded_objects(
-            session, bucket_id, [row.body for row in action.rows], repeatable=True
+        if session.api.max_objects_per_request == 1:
+            return (yield from _send_one(action, session, bucket_id, keyed=keyed))
+        answer = yield from _object_flows.create_encoded_objects(
+            session, bucket_id, [row.body for row in action.rows], repeatable=keyed
         )
         results = tie(action, answer, is_unprocessed=lambda word: _is_unprocessed(session, word))
         return lambda run: run.stored(action, results)
     if isinstance(action, CreateBatch):
-        batch = yield from flows.create_batch(
-            session, bucket_id, action.object_ids, name=action.name, dedup_strategy=action.dedup_strategy
+        batch = yield from _batch_flows.create_batch(
+            session,
+            bucket_id,
+            action.object_ids,
+            filters=None,
+            limit=None,
+            collection_ids=None,
+            name=action.name,
+            dedup_strategy=action.dedup_strategy,
         )
         return lambda run: run.batch_created(action, batch.batch_id)
     # Our batches have no member in common, so another one that runs is no reason to refuse this one.
-    task = yield from flows.submit_batch(session, bucket_id, action.batch_id, force=True)
+    task = yield from _batch_flows.submit_batch(session, bucket_id, action.batch_id, force=True)
     log.info("Batch %s (%d objects) is submitted: %s", action.batch_id, action.objects, task.task_id)
     return lambda run: run.batch_submitted(action, task.task_id)
+
+
+def _send_one(action: SendObjects, session: Session, bucket_id: str, *, keyed: bool) -> Flow[Tell]:
+    (row,) = action.rows
+    answer = yield from _object_flows.create_encoded_object(session, bucket_id, row.body, repeatable=keyed)
+    if isinstance(answer, Task):
+        stored = Stored(None, replayed=None, unprocessed=False, task_id=answer.task_id)
+    else:
+        stored = Stored(answer.object_id, replayed=None, unprocessed=_is_unprocessed(session, answer.status))
+    return lambda run: run.stored(action, [stored])
 
 
 def _is_unprocessed(session: Session, word: str | None) -> bool:

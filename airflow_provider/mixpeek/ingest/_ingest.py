@@ -15,6 +15,7 @@ from airflow_provider.mixpeek.client import (
     MixpeekClient,
     MixpeekConfigError,
     MixpeekError,
+    MixpeekGenerationError,
 )
 from airflow_provider.mixpeek.ingest import _run, _threads
 from airflow_provider.mixpeek.ingest._actions import Action, Tell, carry_out
@@ -80,7 +81,7 @@ def ingest(
     :param on_error: ``fail``: stop at the first row that is wrong. ``collect``: set it aside, with the
         reason, and go on.
     :param process: ``new``: submit objects in batches unless they are processed already; ``all``: those too,
-        their documents replaced; False: store only.
+        their documents replaced; False: store only. On the legacy generation creates always process.
     :param batch_size: Objects of one batch; cut smaller where the server says its plan allows less.
     :param max_request_bytes: Bytes of one request's body; a row that is larger is rejected.
     :param in_flight: Requests under way at once.
@@ -110,6 +111,7 @@ def ingest(
     scope = _scope(scope, mode)
     target = mixpeek.buckets.find(bucket)
     _refuse_unique_key(target)
+    _refuse_storing_only(mixpeek, process)
     log.info(
         "Ingesting %s into the bucket %s (%s), rows identified by %s in the scope %r",
         source.uri or f"a {type(rows).__name__}",
@@ -122,7 +124,12 @@ def ingest(
     started = time.monotonic()
 
     def planner() -> tuple[Plan, Keyer]:
-        planned = plan(mapped, schema=target.bucket_schema or BucketSchema(), columns=source.columns)
+        planned = plan(
+            mapped,
+            schema=target.bucket_schema or BucketSchema(),
+            columns=source.columns,
+            metadata_is_declared=mixpeek.session.api.metadata_is_declared,
+        )
         return planned, row_keyer(
             mode,
             bucket_id=target.bucket_id,
@@ -131,7 +138,8 @@ def ingest(
             columns=planned.key_columns if mode == "columns" else (),
         )
 
-    blocks = _prepared(source, planner, mixpeek, max_request_bytes)
+    keyed = _keyed(mixpeek)
+    blocks = _prepared(source, planner, mixpeek, keyed=keyed, max_bytes=max_request_bytes)
     first = next(blocks, None)
     if first is None and not allow_empty:
         raise SourceError("there are no rows at all", hint="If that is fine, pass allow_empty=True.")
@@ -141,16 +149,16 @@ def ingest(
     stoppable = mixpeek.stopped_by(stop)
 
     def perform(action: Action) -> Tell:
-        return stoppable.run(carry_out(action, stoppable.session, target.bucket_id))
+        return stoppable.run(carry_out(action, stoppable.session, target.bucket_id, keyed=keyed))
 
     try:
         _threads.drive(run, chain([first] if first else [], blocks), perform, in_flight=in_flight, stop=stop)
     except BaseException as interruption:
-        _tell_interruption(interruption, run.report(seconds=time.monotonic() - started))
+        _tell_interruption(interruption, run.report(seconds=time.monotonic() - started), keyed=keyed)
         raise
     report = run.report(seconds=time.monotonic() - started)
     _log(report)
-    _raise_failure(run, report)
+    _raise_failure(run, report, keyed=keyed)
     return report
 
 
@@ -219,15 +227,40 @@ def _refuse_unique_key(bucket: Bucket) -> None:
         )
 
 
+def _refuse_storing_only(mixpeek: MixpeekClient, process: _run.Process) -> None:
+    api = mixpeek.session.api
+    if api.processes_on_create and process is False:
+        raise MixpeekGenerationError(
+            f"process=False: the {api.name} generation of the API always processes what it creates",
+            hint=f"The {api.other} one stores and processes in two steps.",
+        )
+
+
+def _keyed(mixpeek: MixpeekClient) -> bool:
+    """Whether rows carry keys; where they cannot, that is said once."""
+    keyed = mixpeek.has_idempotency_keys()
+    if not keyed:
+        log.warning(
+            "This server has no idempotency keys (they came with API 0.82): a row whose answer is lost stays "
+            "in doubt and is not sent again, and rows that are ingested again are stored again."
+        )
+    return keyed
+
+
 def _prepared(
-    source: Source, planner: Callable[[], tuple[Plan, Keyer]], mixpeek: MixpeekClient, max_bytes: int
+    source: Source,
+    planner: Callable[[], tuple[Plan, Keyer]],
+    mixpeek: MixpeekClient,
+    *,
+    keyed: bool,
+    max_bytes: int,
 ) -> Iterator[Prepared]:
     """Read a source and make each block ready; the plan is made as soon as the columns are known."""
     # An empty list has no columns, and that is not what is wrong with it.
     ready = planner() if source.columns else None
     for block in _blocks(source):
         planned, keyer = ready = ready or planner()
-        yield prepare(block, planned, keyer, object_body=mixpeek.session.api.object_body, max_bytes=max_bytes)
+        yield prepare(block, planned, keyer, wire=mixpeek.session.api, keyed=keyed, max_bytes=max_bytes)
 
 
 def _blocks(source: Source) -> Iterator[Block]:
@@ -245,8 +278,14 @@ def _blocks(source: Source) -> Iterator[Block]:
         ) from error
 
 
-def _raise_failure(run: Run, report: Report) -> None:
-    again = "Run it again when that is mended: what is stored is not stored twice."
+def _again(*, keyed: bool, when: str = "") -> str:
+    if keyed:
+        return f"Run it again{when}: what is stored is not stored twice."
+    return "This server has no idempotency keys: running it again stores again what is stored."
+
+
+def _raise_failure(run: Run, report: Report, *, keyed: bool) -> None:
+    again = _again(keyed=keyed, when=" when that is mended")
     failure = run.failure
     if isinstance(failure, RejectedRow):
         raise RowsRejectedError(
@@ -261,9 +300,9 @@ def _raise_failure(run: Run, report: Report) -> None:
         ) from failure
 
 
-def _tell_interruption(interruption: BaseException, report: Report) -> None:
+def _tell_interruption(interruption: BaseException, report: Report, *, keyed: bool) -> None:
     done = f"Ingestion was interrupted. What was done: {report}"
-    log.warning("%s. Run it again: what is stored is not stored twice.", done)
+    log.warning("%s. %s", done, _again(keyed=keyed))
     interruption.add_note(done)
 
 

@@ -12,22 +12,13 @@ from difflib import get_close_matches
 from string import Formatter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow_provider.mixpeek.client._schema import METADATA, is_blob_type
+from airflow_provider.mixpeek.client._schema import METADATA, SYSTEM_NAMES, is_blob_type
 from airflow_provider.mixpeek.ingest._errors import MappingError
 from airflow_provider.mixpeek.ingest._typed import text_of
 from airflow_provider.mixpeek.ingest._values import NoFormError, PlainColumn, convert
 
 if TYPE_CHECKING:
     from airflow_provider.mixpeek.client._models import BucketSchema
-
-#: Names at an object's root that are the vendor's own: request fields, and what an object answers with.
-RESERVED = frozenset(
-    {
-        "auto_process", "blobs", "bucket_id", "canonicalize_source", "consistency", "created_at",
-        "document_count", "edges", "error", "force_remirror", "idempotency_key", "key_prefix", "object_id",
-        "skip_duplicates", "source_details", "status", "updated_at", "warnings",
-    }
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,12 +154,19 @@ class Plan:
     required: frozenset[str]
 
 
-def plan(mapping: ObjectMapping | None, *, schema: BucketSchema, columns: Sequence[str] | None) -> Plan:
+def plan(
+    mapping: ObjectMapping | None,
+    *,
+    schema: BucketSchema,
+    columns: Sequence[str] | None,
+    metadata_is_declared: bool = True,
+) -> Plan:
     """
     Check a mapping against the bucket and the rows.
 
     :param mapping: None: each column named like a property of the schema becomes what that property is.
     :param schema: The bucket's schema.
+    :param metadata_is_declared: Whether the server's generation wants ``metadata`` to be declared.
     :param columns: The rows' columns; None where nobody knows them, and then they are not checked.
     :raises MappingError: anything does not fit; it lists all that does not.
     """
@@ -194,7 +192,7 @@ def plan(mapping: ObjectMapping | None, *, schema: BucketSchema, columns: Sequen
         check.problems.append(
             f"no column becomes a blob, and an object without one is nothing to process;{_files(properties)}"
         )
-    check.metadata(mapping.metadata, made)
+    check.metadata(mapping.metadata, made, must_be_declared=metadata_is_declared)
     check.known("idempotency_key", made.key_columns)
     fed = {feed.name for feed in (*made.blobs, *made.fields)} | ({METADATA} if made.metadata else set())
     check.problems += [
@@ -259,14 +257,14 @@ class _Check:
             )
         elif column in blobs:
             self.problems.append(f"the property {column!r} is filled twice, by blobs and by metadata")
-        elif column in RESERVED:
+        elif column in SYSTEM_NAMES:
             self.problems.append(
                 f"metadata: {column!r} is a name of the API's own at an object's root; "
                 "take it out of the schema, so that it travels inside metadata, or rename it in both"
             )
         return Feed(column, kind, column)
 
-    def metadata(self, columns: Sequence[str], made: Plan) -> None:
+    def metadata(self, columns: Sequence[str], made: Plan, *, must_be_declared: bool) -> None:
         self.known("metadata", columns)
         twice = sorted({column for column in columns if columns.count(column) > 1})
         self.problems += [f"metadata names the column {column!r} twice" for column in twice]
@@ -278,7 +276,7 @@ class _Check:
                 f"the property 'metadata' is filled twice: by a column of that name, and by {undeclared}, "
                 "which the bucket's schema does not declare"
             )
-        elif self._properties.get(METADATA) != "object":
+        elif must_be_declared and self._properties.get(METADATA) != "object":
             found = self._properties.get(METADATA)
             self.problems.append(
                 f"metadata: the bucket's schema declares neither {undeclared} nor a property 'metadata' "

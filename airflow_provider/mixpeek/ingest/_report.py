@@ -72,8 +72,10 @@ class Report:
     :param stored: The server holds them and does not say whether they are new.
     :param rejected: Rows that are wrong; see ``rejected_rows``.
     :param unsent: Rows that were read before the run was stopped, and not sent.
-    :param in_doubt: Rows that were sent and never answered; sending them again under their keys is safe.
-    :param object_ids: Ids of the created, replayed and stored objects in the order of their rows.
+    :param in_doubt: Rows that were sent and never answered; with keys, sending them again is safe.
+    :param object_ids: Ids of the created, replayed and stored objects in the order of their rows; none on the
+        legacy generation, whose answers do not name them.
+    :param task_ids: Tasks that make and process an object each (legacy generation), in the order of the rows.
     :param rejected_rows: One entry per rejected row, by row number.
     :param batches: Batches that were submitted for processing.
     :param requests: Requests that were answered or failed, tries of the same one not counted.
@@ -89,6 +91,7 @@ class Report:
     unsent: int = 0
     in_doubt: int = 0
     object_ids: tuple[str, ...] = field(default=(), repr=False)
+    task_ids: tuple[str, ...] = field(default=(), repr=False)
     rejected_rows: tuple[RejectedRow, ...] = field(default=(), repr=False)
     batches: tuple[SubmittedBatch, ...] = ()
     requests: int = 0
@@ -115,7 +118,9 @@ class Report:
     @property
     def waits(self) -> list[dict[str, str | None]]:
         """What there is to wait for: ``[{"task_id", "batch_id", "bucket"}]``."""
-        return [WaitFor(batch.task_id, batch.batch_id, self.bucket_id).as_dict() for batch in self.batches]
+        waits = [WaitFor(batch.task_id, batch.batch_id, self.bucket_id) for batch in self.batches]
+        waits += [WaitFor(task_id, None, self.bucket_id) for task_id in self.task_ids]
+        return [wait.as_dict() for wait in waits]
 
     def __str__(self) -> str:
         counts = ", ".join(

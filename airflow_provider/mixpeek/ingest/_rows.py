@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from airflow_provider.mixpeek.client._schema import METADATA
+from airflow_provider.mixpeek.client._schema import METADATA, BlobForms
 from airflow_provider.mixpeek.ingest._chunks import ENVELOPE, Row
 from airflow_provider.mixpeek.ingest._identity import Keyer
 from airflow_provider.mixpeek.ingest._mapping import Plan
@@ -19,10 +19,14 @@ from airflow_provider.mixpeek.ingest._typed import blob_column, typed_column
 from airflow_provider.mixpeek.ingest._values import PlainColumn, plain_column
 
 
-class ObjectBody(Protocol):
-    """Puts the parts of one object together as a generation of the API wants them."""
+class Wire(Protocol):
+    """What a generation of the API wants of objects."""
 
-    def __call__(
+    @property
+    def blob_forms(self) -> BlobForms:
+        """Which forms of blobs it takes."""
+
+    def object_body(
         self,
         *,
         blobs: Sequence[dict[str, Any]],
@@ -48,11 +52,12 @@ class Prepared:
     rejected: list[RejectedRow]
 
 
-def prepare(block: Block, plan: Plan, keyer: Keyer, *, object_body: ObjectBody, max_bytes: int) -> Prepared:
+def prepare(block: Block, plan: Plan, keyer: Keyer, *, wire: Wire, keyed: bool, max_bytes: int) -> Prepared:
     """
     Make the objects of a block.
 
-    :param object_body: How the server's generation wants an object.
+    :param wire: How the server's generation wants an object.
+    :param keyed: Whether objects carry their keys. Without, keys still tell blank and repeated ones.
     :param max_bytes: Bytes of one request's body at most; a row that is larger alone is rejected.
     """
     problems = _Problems(block)
@@ -61,7 +66,13 @@ def prepare(block: Block, plan: Plan, keyer: Keyer, *, object_body: ObjectBody, 
         for name in plan.identity_columns
     }
     blobs = [
-        (name, kind, problems.of(column, blob_column(plain[column], kind), required=name in plan.required))
+        (
+            name,
+            kind,
+            problems.of(
+                column, blob_column(plain[column], kind, wire.blob_forms), required=name in plan.required
+            ),
+        )
         for name, kind, column in plan.blobs
     ]
     fields = [
@@ -91,7 +102,7 @@ def prepare(block: Block, plan: Plan, keyer: Keyer, *, object_body: ObjectBody, 
         if index in problems.found:
             continue
         body = _encode(
-            object_body(
+            wire.object_body(
                 blobs=[
                     {"property": name, "type": kind, "data": values[index]}
                     for name, kind, values in blobs
@@ -100,7 +111,7 @@ def prepare(block: Block, plan: Plan, keyer: Keyer, *, object_body: ObjectBody, 
                 fields={name: values[index] for name, values in fields if values[index] is not None},
                 metadata={name: values[index] for name, values in metadata if values[index] is not None},
                 key_prefix=prefixes[index] if prefixes else None,
-                idempotency_key=key,
+                idempotency_key=key if keyed else None,
             )
         )
         if len(body) + ENVELOPE > max_bytes:

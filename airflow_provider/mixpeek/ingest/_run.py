@@ -47,7 +47,12 @@ class Fate(IntEnum):
     SENT = 1
     CREATED = 2
     REPLAYED = 3
-    REJECTED = 4
+    STORED = 4
+    REJECTED = 5
+
+
+#: What the server says of a stored row: whether it was there already.
+_FATE_OF = {True: Fate.REPLAYED, False: Fate.CREATED, None: Fate.STORED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +109,7 @@ class Run:
         self._next_row = 0
         self._to_batch: list[str] = []
         self._object_ids: list[str] = []
+        self._task_ids: list[str] = []
         self._batches: list[SubmittedBatch] = []
 
     # -- what happened -------------------------------------------------------------------------------------
@@ -129,7 +135,7 @@ class Run:
             else:
                 self._refused_in_a_row = 0
                 self._answered[row.number] = result
-                self._fates[row.number] = Fate.REPLAYED if result.replayed else Fate.CREATED
+                self._fates[row.number] = _FATE_OF[result.replayed]
         self._advance()
 
     def batch_created(self, action: CreateBatch, batch_id: str) -> None:
@@ -217,6 +223,9 @@ class Run:
 
         :raises AssertionError: a run that was not stopped has rows without an end.
         """
+        for _, row in sorted(self._answered.items()):
+            self._keep(row)  # of a stopped run, whose rows come after one that was never settled
+        self._answered.clear()
         count = self._fates.count
         unsent, in_doubt = count(Fate.WAITING), count(Fate.SENT)
         if self._failure is None and (unsent or in_doubt):
@@ -228,10 +237,12 @@ class Run:
             rows_read=len(self._fates),
             created=count(Fate.CREATED),
             replayed=count(Fate.REPLAYED),
+            stored=count(Fate.STORED),
             rejected=count(Fate.REJECTED),
             unsent=unsent,
             in_doubt=in_doubt,
-            object_ids=(*self._object_ids, *self._beyond_a_gap()),
+            object_ids=tuple(self._object_ids),
+            task_ids=tuple(self._task_ids),
             rejected_rows=tuple(sorted(self._rejected, key=lambda row: row.row)),
             batches=tuple(self._batches),
             requests=self._requests,
@@ -243,7 +254,8 @@ class Run:
         count = self._fates.count
         return (
             f"{len(self._fates):,} rows read so far: {count(Fate.CREATED):,} created, "
-            f"{count(Fate.REPLAYED):,} replayed, {count(Fate.REJECTED):,} rejected; "
+            f"{count(Fate.REPLAYED):,} replayed, {count(Fate.STORED):,} stored, "
+            f"{count(Fate.REJECTED):,} rejected; "
             f"{len(self._batches):,} batches submitted; {len(self._in_flight)} requests under way"
         )
 
@@ -310,10 +322,11 @@ class Run:
         while self._next_row in self._answered:
             row = self._answered.pop(self._next_row)
             self._next_row += 1
-            if row is not None:
-                self._object_ids.append(row.object_id)
-                if self._process == "all" or (self._process == "new" and row.unprocessed):
-                    self._to_batch.append(row.object_id)
+            self._keep(row)
+            if row is None or row.object_id is None:
+                continue
+            if self._process == "all" or (self._process == "new" and row.unprocessed):
+                self._to_batch.append(row.object_id)
         if self._failure is not None:
             return
         complete = self._ended and self._next_row == len(self._fates)
@@ -322,9 +335,12 @@ class Run:
             del self._to_batch[: self._batch_size]
             self._to_create.append(CreateBatch(members, "replace" if self._process == "all" else "skip"))
 
-    def _beyond_a_gap(self) -> list[str]:
-        """Objects of a stopped run whose rows come after one that was never settled."""
-        return [row.object_id for _, row in sorted(self._answered.items()) if row is not None]
+    def _keep(self, row: Stored | None) -> None:
+        """Remember the ids of a row that the server holds."""
+        if row is not None and row.object_id is not None:
+            self._object_ids.append(row.object_id)
+        if row is not None and row.task_id is not None:
+            self._task_ids.append(row.task_id)
 
 
 def _refuses_everything(last: MixpeekStatusError) -> MixpeekError:

@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from types import NoneType
 from typing import Any, Final
 
-from airflow_provider.mixpeek.client._schema import is_blob_type
+from airflow_provider.mixpeek.client._schema import BlobForms, is_blob_type
 from airflow_provider.mixpeek.ingest._json_text import loads
 from airflow_provider.mixpeek.ingest._values import NoFormError, PlainColumn, convert
 
@@ -26,6 +26,9 @@ _DATETIME = re.compile(
 )
 _URL = re.compile(r"(?:https?|s3)://[^\s/][^\s]*|data:[^,\s]*;base64,[A-Za-z0-9+/=_-]+", re.IGNORECASE)
 _LOCAL = re.compile(r"(?:/|\./|\.\./|~|file:|[A-Za-z]:\\)")
+#: Types of the legacy generation that hold a vector.
+_VECTORS = frozenset({"dense_vector", "sparse_vector", "int8_vector"})
+_CURRENT = BlobForms()
 _MIDNIGHT: Final = "T00:00:00"
 
 _FILE_FORMS = (
@@ -48,19 +51,26 @@ def typed_column(values: Sequence[Any], property_type: str) -> PlainColumn:
     return convert(values, lambda value: None if value is None else form(value))
 
 
-def blob_column(values: Sequence[Any], property_type: str) -> PlainColumn:
+def blob_column(values: Sequence[Any], property_type: str, forms: BlobForms = _CURRENT) -> PlainColumn:
     """
     Bring plain values into the ``data`` of blobs.
 
     :param values: Plain values.
+    :param forms: What the server's generation takes.
     :param property_type: Any type of the schema. Texts travel wrapped, since a bare text that begins like a
         URL would be taken for one; files are URLs, data URIs, base64 or dicts that say which; blobs of a
         data type hold the typed value.
     """
     if not is_blob_type(property_type):
         return typed_column(values, property_type)
+    if property_type == "json":
+        return convert(values, _json_blob)
+    if property_type in _VECTORS:
+        return convert(values, lambda value: None if value is None else _array_or_object(value))
     if property_type != "text":
-        return convert(values, _file)
+        return convert(values, _file if forms.base64 else _file_by_url)
+    if not forms.wrapped_texts:
+        return convert(values, _bare_text)
     if set(map(type, values)) <= {str, NoneType}:
         return PlainColumn([None if value is None else {"text": value} for value in values])
     return convert(values, _text_blob)
@@ -187,6 +197,29 @@ def _text_blob(value: Any) -> dict[str, Any] | None:
     if isinstance(value, bytes):
         raise NoFormError("bytes are no text; decode them first")
     return {"text": text_of(value)}
+
+
+def _bare_text(value: Any) -> str | None:
+    return None if value is None else text_of(value)
+
+
+def _json_blob(value: Any) -> Any:
+    if isinstance(value, bytes):
+        raise NoFormError("bytes are no JSON; decode them first")
+    return _parsed(value)
+
+
+def _array_or_object(value: Any) -> Any:
+    parsed = _parsed(value)
+    if not isinstance(parsed, list | dict):
+        raise NoFormError(f"{_name(value)} is no vector; give a list of numbers, or an object")
+    return parsed
+
+
+def _file_by_url(value: Any) -> Any:
+    if isinstance(value, bytes) or (isinstance(value, dict) and "base64" in value):
+        raise NoFormError("the legacy generation of the API takes files by their URL, not by value")
+    return _file(value)
 
 
 def _file(value: Any) -> Any:

@@ -1,0 +1,122 @@
+"""What a caller can do with batches and tasks: resources of the asynchronous client."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider.mixpeek.client import _batch_flows
+from airflow_provider.mixpeek.client._async_resources import Resource
+from airflow_provider.mixpeek.client._generation import call
+
+if TYPE_CHECKING:
+    from airflow_provider.mixpeek.client._models import Batch, Task
+
+
+class Batches(Resource):
+    """Batches of a bucket: objects are processed when a batch with them is submitted."""
+
+    async def create(
+        self,
+        bucket_id: str,
+        object_ids: Sequence[str] | None = None,
+        *,
+        filters: Mapping[str, Any] | None = None,
+        limit: int | None = None,
+        collection_ids: Sequence[str] | None = None,
+        name: str | None = None,
+        dedup_strategy: str | None = None,
+    ) -> Batch:
+        """Create a DRAFT batch; nothing happens before it is submitted."""
+        return await self._run(
+            _batch_flows.create_batch(
+                self._session,
+                bucket_id,
+                object_ids,
+                filters=filters,
+                limit=limit,
+                collection_ids=collection_ids,
+                name=name,
+                dedup_strategy=dedup_strategy,
+            )
+        )
+
+    async def add_objects(self, bucket_id: str, batch_id: str, object_ids: Sequence[str]) -> Batch:
+        """Add objects to a DRAFT batch."""
+        return await self._run(_batch_flows.add_to_batch(self._session, bucket_id, batch_id, object_ids))
+
+    async def submit(self, bucket_id: str, batch_id: str, *, force: bool = False) -> Task:
+        """Submit a DRAFT batch, once: after an unclear answer the batch itself is asked what became of it."""
+        return await self._run(_batch_flows.submit_batch(self._session, bucket_id, batch_id, force=force))
+
+    async def get(self, bucket_id: str, batch_id: str) -> Batch:
+        """Get a batch by its id."""
+        return await self._run(call(self._session, self._session.api.get_batch(bucket_id, batch_id)))
+
+    def list(
+        self, bucket_id: str, *, status: str | None = None, limit: int | None = None
+    ) -> AsyncIterator[Batch]:
+        """Iterate over a bucket's batches, page by page; ``status`` is a status word of the vendor."""
+        return self._items(
+            lambda reading: _batch_flows.batch_page(self._session, bucket_id, status, reading), limit
+        )
+
+    async def cancel(self, bucket_id: str, batch_id: str, *, reason: str | None = None) -> Task:
+        """Cancel a submitted batch; the answer's ``cancellation`` says whether work may still run."""
+        return await self._run(
+            call(self._session, self._session.api.cancel_batch(bucket_id, batch_id, reason=reason))
+        )
+
+    async def delete(self, bucket_id: str, batch_id: str) -> None:
+        """Delete a batch that was not submitted."""
+        await self._run(call(self._session, self._session.api.delete_batch(bucket_id, batch_id)))
+
+    async def retry(
+        self, bucket_id: str, batch_id: str, *, mode: _batch_flows.RetryMode = "transient_only"
+    ) -> dict[str, Any]:
+        """Process again what failed of a batch: what may pass by itself, or ``all``."""
+        return await self._run(_batch_flows.retry_batch(self._session, bucket_id, batch_id, mode=mode))
+
+    async def resubmit(
+        self, bucket_id: str, batch_id: str, *, from_tier: int | None = None, auto_submit: bool = True
+    ) -> dict[str, Any]:
+        """Put a finished batch back to DRAFT, and submit it again."""
+        return await self._run(
+            call(
+                self._session,
+                self._session.api.resubmit_batch(
+                    bucket_id, batch_id, from_tier=from_tier, auto_submit=auto_submit
+                ),
+            )
+        )
+
+    async def failed_documents(
+        self, bucket_id: str, batch_id: str, *, limit: int = 100, offset: int = 0
+    ) -> dict[str, Any]:
+        """Documents of a batch that failed, as the server tells them."""
+        return await self._run(
+            call(
+                self._session,
+                self._session.api.failed_documents(bucket_id, batch_id, limit=limit, offset=offset),
+            )
+        )
+
+    async def queue(self) -> dict[str, Any]:
+        """Running and waiting batches of the account, as the server tells them."""
+        return await self._run(call(self._session, self._session.api.batch_queue()))
+
+
+class Tasks(Resource):
+    """Asynchronous jobs. The server forgets them after about a day (API 0.82)."""
+
+    async def get(self, task_id: str) -> Task:
+        """Get a task by its id."""
+        return await self._run(call(self._session, self._session.api.get_task(task_id)))
+
+    def list(self, *, status: str | None = None, limit: int | None = None) -> AsyncIterator[Task]:
+        """Iterate over the tasks, page by page; ``legacy`` tells only those that have not finished."""
+        return self._items(lambda reading: _batch_flows.task_page(self._session, status, reading), limit)
+
+    async def cancel(self, task_id: str) -> None:
+        """Stop a task; succeeds for one that the server does not know."""
+        await self._run(call(self._session, self._session.api.cancel_task(task_id)))
