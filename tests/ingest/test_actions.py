@@ -67,7 +67,7 @@ def test_an_answer_that_speaks_of_other_rows_is_no_answer(succeeded, refused):
 
 def test_batches_are_submitted_beside_others_that_run():
     client = MixpeekClient("sk_test", namespace="shop", base_url="http://127.0.0.1:1")
-    step = next(carry_out(SubmitBatch("btch_1", 2), client.session, "bkt_1"))
+    step = next(carry_out(SubmitBatch("btch_1", 2), client.session, "bkt_1", keyed=True))
     assert isinstance(step, Send)
     assert (step.request.path, step.request.query) == (
         "/v1/buckets/bkt_1/batches/btch_1/submit",

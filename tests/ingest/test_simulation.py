@@ -91,7 +91,9 @@ class Shop:
 
     async def perform(self, action: Action, bucket_id: str) -> Tell:
         try:
-            return await adrive(carry_out(action, self.session, bucket_id), self.send, asyncio.sleep)
+            return await adrive(
+                carry_out(action, self.session, bucket_id, keyed=True), self.send, asyncio.sleep
+            )
         except MixpeekError as error:
             failure = error
             return lambda run: run.failed(action, failure)
@@ -114,9 +116,7 @@ class Shop:
                 taken = many[position : position + self.chance.randint(1, 60)]
                 if taken:
                     block = DictBlock(position, taken)
-                    ready = prepare(
-                        block, planned, keyer, object_body=self.session.api.object_body, max_bytes=8_000
-                    )
+                    ready = prepare(block, planned, keyer, wire=self.session.api, keyed=True, max_bytes=8_000)
                     run.read(ready.count, ready.rows, ready.rejected)
                     position += len(taken)
                 else:
