@@ -102,3 +102,62 @@ async def in_process(clock: Clock) -> AsyncIterator[Callable[..., tuple[Emulator
             return emulator, await opened.enter_async_context(client)
 
         yield make
+
+
+class Shop:
+    """A bucket with some objects in an emulator of its own."""
+
+    def __init__(self, emulator, api: httpx.AsyncClient) -> None:
+        self.emulator = emulator
+        self.api = api
+        self.path = ""
+        self.ids: list[str] = []
+
+    async def fill(self, count: int) -> None:
+        properties = {
+            "sku": {"type": "string"},
+            "size": {"type": "integer"},
+            "metadata": {"type": "object"},
+        }
+        body = {"bucket_name": "shop", "bucket_schema": {"properties": properties}}
+        self.path = f"/v1/buckets/{(await self.api.post('/v1/buckets', json=body)).json()['bucket_id']}"
+        objects = [{"sku": str(n), "size": n, "metadata": {"even": n % 2 == 0}} for n in range(count)]
+        rows = (await self.api.post(f"{self.path}/objects/batch", json={"objects": objects})).json()[
+            "succeeded"
+        ]
+        self.ids = [row["object_id"] for row in rows]
+
+    async def batch(self, ids: list[str] | None = None, **more: Any) -> dict:
+        body = {"object_ids": self.ids if ids is None else ids, **more}
+        answer = await self.api.post(f"{self.path}/batches", json=body)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def submit(self, batch: dict, **query: Any) -> dict:
+        answer = await self.api.post(f"{self.path}/batches/{batch['batch_id']}/submit", params=query)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def get(self, path: str) -> dict:
+        return (await self.api.get(path)).json()
+
+    async def statuses(self) -> list[str]:
+        rows = (await self.get(f"{self.path}/objects?limit=1000"))["results"]
+        return [row["status"] for row in rows]
+
+
+@pytest.fixture
+def make_shop(in_process) -> Callable[..., Any]:
+    """Makes a bucket with some objects in an emulator of its own, whose tasks take ten seconds."""
+
+    async def make(count: int = 4, **settings: Any) -> Shop:
+        shop = Shop(*await in_process(**{"task_seconds": 10, **settings}))
+        await shop.fill(count)
+        return shop
+
+    return make
+
+
+@pytest.fixture
+async def shop(make_shop) -> Shop:
+    return await make_shop()

@@ -7,53 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    import httpx
-
-PROPERTIES = {"sku": {"type": "string"}, "size": {"type": "integer"}, "metadata": {"type": "object"}}
-
-
-class Shop:
-    """A bucket with some objects in an emulator of its own."""
-
-    def __init__(self, emulator, api: httpx.AsyncClient) -> None:
-        self.emulator = emulator
-        self.api = api
-        self.path = ""
-        self.ids: list[str] = []
-
-    async def fill(self, count: int) -> None:
-        body = {"bucket_name": "shop", "bucket_schema": {"properties": PROPERTIES}}
-        self.path = f"/v1/buckets/{(await self.api.post('/v1/buckets', json=body)).json()['bucket_id']}"
-        objects = [{"sku": str(n), "size": n, "metadata": {"even": n % 2 == 0}} for n in range(count)]
-        rows = (await self.api.post(f"{self.path}/objects/batch", json={"objects": objects})).json()[
-            "succeeded"
-        ]
-        self.ids = [row["object_id"] for row in rows]
-
-    async def batch(self, ids: list[str] | None = None, **more: Any) -> dict:
-        body = {"object_ids": self.ids if ids is None else ids, **more}
-        answer = await self.api.post(f"{self.path}/batches", json=body)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    async def submit(self, batch: dict, **query: Any) -> dict:
-        answer = await self.api.post(f"{self.path}/batches/{batch['batch_id']}/submit", params=query)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    async def get(self, path: str) -> dict:
-        return (await self.api.get(path)).json()
-
-    async def statuses(self) -> list[str]:
-        rows = (await self.get(f"{self.path}/objects?limit=1000"))["results"]
-        return [row["status"] for row in rows]
-
-
-@pytest.fixture
-async def shop(in_process) -> Shop:
-    shop = Shop(*await in_process(task_seconds=10))
-    await shop.fill(4)
-    return shop
+    from .conftest import Shop
 
 
 async def test_batch_task_and_objects_move_together(shop: Shop, clock):
@@ -61,7 +15,7 @@ async def test_batch_task_and_objects_move_together(shop: Shop, clock):
     assert (batch["status"], batch["task_id"], batch["object_ids"]) == ("DRAFT", None, shop.ids)
     assert batch["batch_id"].startswith("btch_")
     assert len(batch["batch_id"]) == len("btch_") + 12
-    clock.now += 3600
+    clock.now += 1700
     assert (await shop.get(f"/v1/batches/{batch['batch_id']}"))["status"] == "DRAFT"
     task = await shop.submit(batch)
     assert task["status"] == "PENDING"
@@ -125,7 +79,7 @@ async def test_processed_objects_are_skipped_unless_told_otherwise(shop: Shop, c
 
 async def test_overlapping_batches_process_an_object_once(shop: Shop, clock):
     for ids in (shop.ids[:3], shop.ids[1:]):
-        await shop.submit(await shop.batch(ids))
+        await shop.submit(await shop.batch(ids), force=True)
         clock.now += 1
     clock.now += 10
     assert shop.emulator.state()["objects_processed"] == {"1": 4}
@@ -198,9 +152,8 @@ async def test_repeated_ids_count_once(shop: Shop):
     assert (await shop.batch(shop.ids[:2] * 2))["object_ids"] == shop.ids[:2]
 
 
-async def test_a_batch_has_a_greatest_size(in_process):
-    shop = Shop(*await in_process(max_batch_size=3))
-    await shop.fill(4)
+async def test_a_batch_has_a_greatest_size(make_shop):
+    shop = await make_shop(max_batch_size=3)
     for body in ({"object_ids": shop.ids}, {"filters": {"status": "PENDING"}}):
         answer = await shop.api.post(f"{shop.path}/batches", json=body)
         error = answer.json()["error"]
@@ -296,6 +249,6 @@ async def test_an_outcome_can_be_meant_for_one_submit(shop: Shop, clock):
     path = f"{shop.path}/batches/{second['batch_id']}/submit"
     shop.emulator.fault({"fault": "task_outcome", "status": "FAILED", "path": path})
     for batch in (first, second):
-        await shop.submit(batch)
+        await shop.submit(batch, force=True)
     clock.now += 10
     assert await shop.statuses() == ["COMPLETED"] * 2 + ["FAILED"] * 2

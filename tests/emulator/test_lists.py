@@ -57,6 +57,8 @@ def test_pages_by_offset_and_by_number(api: httpx.Client, shelf: str):
     assert page["pagination"]["next_page"] is None
     assert page["pagination"]["previous_page"] == "2"
     assert numbers(api.get(f"{shelf}/objects?offset=100").json()) == []
+    # The offset wins.
+    assert numbers(api.get(f"{shelf}/objects?limit=3&page=3&offset=1").json()) == [1, 2, 3]
 
 
 def test_the_body_wins_over_the_query(api: httpx.Client, shelf: str):

@@ -16,6 +16,6 @@ from __future__ import annotations
 
 from .emulator import Emulator
 from .errors import Refusal
-from .ingress import ConnectionResetByFault
+from .ingress import BrokenAnswerByFault, ConnectionResetByFault
 
-__all__ = ["ConnectionResetByFault", "Emulator", "Refusal"]
+__all__ = ["BrokenAnswerByFault", "ConnectionResetByFault", "Emulator", "Refusal"]

@@ -10,9 +10,15 @@ import threading
 from typing import TYPE_CHECKING
 
 from .emulator import Emulator
+from .settings import CATEGORIES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+def _category_limit(text: str) -> tuple[str, float]:
+    category, _, rate = text.partition("=")
+    return category, float(rate)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -28,6 +34,17 @@ def _parser() -> argparse.ArgumentParser:
         choices=("current", "legacy"),
         default="current",
         help="generation of the API (default %(default)s)",
+    )
+    add(
+        "--api-version",
+        choices=("0.82", "0.81"),
+        default="0.82",
+        help="version of the current generation (default %(default)s)",
+    )
+    add(
+        "--database",
+        metavar="PATH",
+        help="file that keeps everything beyond the process; made where there is none",
     )
     add(
         "--api-key",
@@ -46,15 +63,50 @@ def _parser() -> argparse.ArgumentParser:
         metavar="S",
         help="how long a task takes (default %(default)s)",
     )
+    add(
+        "--draft-seconds",
+        type=float,
+        default=1800.0,
+        metavar="S",
+        help="how long a batch stays that nobody submits (default %(default)s)",
+    )
+    add(
+        "--submit-interval",
+        type=float,
+        default=60.0,
+        metavar="S",
+        help="time between two submissions of one batch (default %(default)s)",
+    )
+    add(
+        "--visibility-lag",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="how long a new batch or task does not show (default %(default)s)",
+    )
+    add(
+        "--task-memory",
+        type=float,
+        default=86_400.0,
+        metavar="S",
+        help="how long a task is known after its end (default %(default)s)",
+    )
     add("--latency", type=float, default=0.0, metavar="S", help="seconds before every answer")
     add("--rate-limit", type=float, metavar="R", help="requests a second")
     add("--burst", type=int, metavar="N", help="requests at once before the rate counts")
+    add(
+        "--category-limit",
+        action="append",
+        default=[],
+        type=_category_limit,
+        metavar="CATEGORY=R",
+        help=f"requests a second of one of {', '.join(CATEGORIES)}",
+    )
     add("--max-batch-size", type=int, metavar="N", help="most objects of one processing batch")
     add(
         "--undeclared-metadata",
         choices=("refuse", "accept"),
-        default="refuse",
-        help="root keys that no schema declares (default %(default)s)",
+        help="root keys that no schema declares (default: refuse, but for 0.81)",
     )
     add(
         "--idempotency-conflict",
@@ -75,6 +127,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         emulator = Emulator(
             generation=flags.generation,
+            api_version=flags.api_version,
+            database=flags.database,
+            draft_seconds=flags.draft_seconds,
+            submit_interval=flags.submit_interval,
+            visibility_lag=flags.visibility_lag,
+            task_memory=flags.task_memory,
+            rate_limits=dict(flags.category_limit),
             api_keys=flags.api_key,
             namespaces=flags.namespace,
             task_seconds=flags.task_seconds,

@@ -16,15 +16,16 @@ from .errors import Refusal, invalid
 from .faults import Faults
 from .generations import GENERATIONS, Generation
 from .ingress import CALL, Ingress
-from .limits import TokenBucket
+from .limits import Limits
 from .openapi import refusals
 from .shapes import Problem
 from .state import State
+from .storage import Storage
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from .settings import Settings
 
@@ -34,11 +35,19 @@ class Built:
     """An emulator that is not yet behind a socket.
 
     :param app: The whole of it, faults and control calls included.
+    :param storage: Where it is kept; None: nowhere.
     """
 
-    app: ASGIApp
+    app: Ingress
     state: State
     faults: Faults
+    storage: Storage | None
+
+    def reset(self) -> None:
+        """Forget everything stored and counted, the fault rules, and what is on its way."""
+        self.state.clear()
+        self.faults.clear()
+        self.app.forget_late_writes()
 
 
 def build(
@@ -48,18 +57,15 @@ def build(
 
     :param clock: Wall-clock seconds; everything that takes time reads it.
     :param sleep: Waits for latencies.
+    :raises ValueError: The database cannot be used.
     """
-    generation = GENERATIONS[settings.generation]
-    state = State(
-        clock=clock,
-        words=generation.words,
-        task_seconds=settings.task_seconds,
-        namespaces=settings.namespaces,
-    )
+    generation = GENERATIONS[settings.version]
+    storage = None if settings.database is None else Storage(settings.database, version=settings.version)
+    state = State(settings, clock=clock, words=generation.words, storage=storage)
     faults = Faults()
     api = FastAPI(
         title="Mixpeek emulator",
-        version=generation.version,
+        version=settings.version,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -69,19 +75,34 @@ def build(
     api.state.context = Context(settings, state, lambda scope: faults.outcome(scope[CALL]))
     _answer_errors(api, generation)
     ingress = Ingress(
-        api,
-        control=control_app(state, faults),
+        api if storage is None else _saving(api, state),
+        control=control_app(state, faults, lambda: built.reset()),
         state=state,
         faults=faults,
         refusal=generation.refusal,
         open_paths=generation.open_paths,
         template_of=_templates([route for route in api.routes if isinstance(route, APIRoute)]),
         latency=settings.latency,
-        limit=TokenBucket(settings.rate_limit, settings.burst) if settings.rate_limit else None,
+        limits=Limits(settings),
         clock=clock,
         sleep=sleep,
     )
-    return Built(ingress, state, faults)
+    built = Built(ingress, state, faults, storage)
+    return built
+
+
+def _saving(app: ASGIApp, state: State) -> ASGIApp:
+    """An application of whose answers none leaves before what it says is kept."""
+
+    async def saving(scope: Scope, receive: Receive, send: Send) -> None:
+        async def save_first(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                state.save()
+            await send(message)
+
+        await app(scope, receive, save_first)
+
+    return saving
 
 
 def _templates(routes: Sequence[APIRoute]) -> Callable[[str, str], str | None]:
@@ -114,7 +135,12 @@ def _answer_errors(api: FastAPI, generation: Generation) -> None:
         )
 
     async def refuse_route(request: Request, error: Any) -> Response:
-        return refused(Refusal(error.status_code, f"{error.detail}: {request.method} {request.url.path}"))
+        refusal = Refusal(
+            error.status_code,
+            f"{error.detail}: {request.method} {request.url.path}",
+            headers=error.headers,
+        )
+        return refused(refusal)
 
     async def fail(_request: Request, _error: Any) -> Response:
         return refused(Refusal(500, "The emulator itself failed; its log has the traceback"))

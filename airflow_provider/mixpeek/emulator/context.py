@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from hmac import compare_digest
 from typing import Annotated, Any
 
-import orjson
 from fastapi import Depends, Request, Response
 from fastapi.security import APIKeyHeader, HTTPBearer
 
+from . import json_text
 from .errors import Refusal, invalid
 from .records import Namespace, Outcome
 from .settings import Settings
@@ -40,7 +40,7 @@ def context_of(request: Request) -> Context:
 
 def answer(body: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """A JSON answer."""
-    return Response(orjson.dumps(body), status_code=status, headers=headers, media_type="application/json")
+    return Response(json_text.write(body), status_code=status, headers=headers, media_type="application/json")
 
 
 _bearer = HTTPBearer(auto_error=False, scheme_name="BearerAuth")
@@ -142,16 +142,21 @@ async def read_body(request: Request, shape: Shape, *, optional: bool = False) -
         message = f"The content type is '{media_type}'; send application/json"
         raise invalid([Problem("model_attributes_type", ("body",), message)])
     try:
-        body = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
+        body = json_text.read(raw)
+    except json_text.NotJson as error:
         context_of(request).state.invalid_json += 1
         raise invalid(
             [Problem("json_invalid", ("body", error.pos), f"JSON decode error: {error.msg}")]
         ) from None
+    if json_text.is_too_deep(raw, body):
+        raise invalid([Problem("recursion_loop", ("body",), "The body is nested too deeply")])
     if body is None and optional:
         return {}
     problems: list[Problem] = []
     shape.check(body, ("body",), problems)
+    if context_of(request).settings.is_before_82:
+        # Nothing known of that version says that undeclared keys are refused.
+        problems = [each for each in problems if each.type != "extra_forbidden"]
     if problems:
         raise invalid(problems)
     checked: dict[str, Any] = body

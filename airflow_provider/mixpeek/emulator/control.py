@@ -5,9 +5,9 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
+from . import json_text
 from .errors import Refusal, invalid
+from .seen import summary
 from .shapes import Problem
 
 if TYPE_CHECKING:
@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     _Handle = Callable[[Any], Any]
 
 
-def control_app(state: State, faults: Faults) -> ASGIApp:
+def control_app(state: State, faults: Faults, forget: Callable[[], None]) -> ASGIApp:
     """The control calls as an ASGI application.
 
     ``GET state`` counts, ``POST faults`` takes a rule or a list of them, ``GET`` and ``DELETE faults`` show
     and drop them, ``POST reset`` forgets everything. No key is needed, and none is ever shown.
+
+    :param forget: Forgets everything.
     """
 
     def show_faults(_body: Any) -> list[dict[str, Any]]:
@@ -40,12 +42,11 @@ def control_app(state: State, faults: Faults) -> ASGIApp:
         return []
 
     def reset(_body: Any) -> dict[str, Any]:
-        state.clear()
-        faults.clear()
-        return state.summary()
+        forget()
+        return summary(state)
 
     calls: dict[str, dict[str, _Handle]] = {
-        "/_emulator/state": {"GET": lambda _body: state.summary()},
+        "/_emulator/state": {"GET": lambda _body: summary(state)},
         "/_emulator/faults": {"GET": show_faults, "POST": add_faults, "DELETE": drop_faults},
         "/_emulator/reset": {"POST": reset},
     }
@@ -59,7 +60,7 @@ def control_app(state: State, faults: Faults) -> ASGIApp:
             status, answer = refusal.status, refusal.envelope()
         headers = [(b"content-type", b"application/json")]
         await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": orjson.dumps(answer)})
+        await send({"type": "http.response.body", "body": json_text.write(answer)})
 
     return app
 
@@ -92,8 +93,8 @@ async def _read_json(receive: Receive) -> Any:
         if not message.get("more_body"):
             break
     try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
+        return json_text.read(raw)
+    except json_text.NotJson as error:
         raise invalid(
             [Problem("json_invalid", ("body", error.pos), f"JSON decode error: {error.msg}")]
         ) from None

@@ -7,11 +7,13 @@ import time
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from .app import build
+from .seen import summary
 from .server import ServerThread
-from .settings import Generation, IdempotencyConflict, Settings, Undeclared
+from .settings import ApiVersion, Generation, IdempotencyConflict, Settings, Undeclared
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from pathlib import Path
     from types import TracebackType
 
     from starlette.types import ASGIApp
@@ -24,36 +26,35 @@ class Emulator:
 
     As a context manager it listens on ``url``. Unstarted, ``app`` can be called in-process.
 
-    :param generation: Which generation of the API it speaks: ``current`` is 0.82.
-    :param api_keys: Keys that pass; none: any non-empty key does.
-    :param namespaces: Names that exist; none: all do.
-    :param task_seconds: From the start of a task to its end, by ``clock``.
-    :param latency: Seconds before every answer.
-    :param rate_limit: Requests a second; None: no limit.
-    :param burst: Requests that pass at once; None: one second's worth.
-    :param max_batch_size: Most objects of one processing batch; None: any number.
-    :param undeclared_metadata: Whether root keys that no schema declares are refused or stored.
-    :param idempotency_conflict: Whether another body under a used idempotency key replays or is refused.
+    The settings are those of :class:`~.settings.Settings`, and these:
+
     :param host: Address to bind to; anything but loopback is open to the network.
     :param port: Port to bind to; 0: a free one.
     :param clock: Wall-clock seconds.
     :param sleep: Waits for latencies.
-    :raises ValueError: A setting is out of range.
+    :raises ValueError: A setting is out of range, or the database cannot be used.
     """
 
     def __init__(
         self,
         *,
         generation: Generation = "current",
+        api_version: ApiVersion = "0.82",
         api_keys: Iterable[str] = (),
         namespaces: Iterable[str] = (),
         task_seconds: float = 1.0,
+        draft_seconds: float = 1800.0,
+        submit_interval: float = 60.0,
+        visibility_lag: float = 0.0,
+        task_memory: float = 86_400.0,
         latency: float = 0.0,
         rate_limit: float | None = None,
         burst: int | None = None,
+        rate_limits: Mapping[str, float] | None = None,
         max_batch_size: int | None = None,
-        undeclared_metadata: Undeclared = "refuse",
+        undeclared_metadata: Undeclared | None = None,
         idempotency_conflict: IdempotencyConflict = "replay",
+        database: str | Path | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
         clock: Callable[[], float] = time.time,
@@ -61,15 +62,22 @@ class Emulator:
     ) -> None:
         settings = Settings(
             generation=generation,
+            api_version=api_version,
             api_keys=tuple(api_keys),
             namespaces=tuple(namespaces),
             task_seconds=task_seconds,
+            draft_seconds=draft_seconds,
+            submit_interval=submit_interval,
+            visibility_lag=visibility_lag,
+            task_memory=task_memory,
             latency=latency,
             rate_limit=rate_limit,
             burst=burst,
+            rate_limits=dict(rate_limits or {}),
             max_batch_size=max_batch_size,
             undeclared_metadata=undeclared_metadata,
             idempotency_conflict=idempotency_conflict,
+            database=database,
         )
         self._host = host
         self._port = port
@@ -104,10 +112,13 @@ class Emulator:
         return self
 
     def stop(self) -> None:
-        """Stop listening; what is stored stays. Without effect when not started."""
+        """Stop listening, and let the database go; what is stored stays."""
         server, self._server = self._server, None
         if server is not None:
             server.stop()
+        if self._built.storage is not None:
+            self._built.state.save()
+            self._built.storage.close()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -118,8 +129,11 @@ class Emulator:
         self.stop()
 
     def state(self) -> dict[str, Any]:
-        """The counters, as ``GET /_emulator/state`` answers them."""
-        return self._do(self._built.state.summary)
+        """The counters, as ``GET /_emulator/state`` answers them.
+
+        Of an emulator that is not started, a ``reset_late`` write shows only after the next request.
+        """
+        return self._do(lambda: summary(self._built.state))
 
     def fault(self, *rules: dict[str, Any]) -> None:
         """Add fault rules, as ``POST /_emulator/faults`` takes them; all or none.
@@ -138,13 +152,15 @@ class Emulator:
 
     def reset(self) -> None:
         """Forget everything stored and counted, and the fault rules."""
-
-        def both() -> None:
-            self._built.state.clear()
-            self._built.faults.clear()
-
-        self._do(both)
+        self._do(self._built.reset)
 
     def _do(self, function: Callable[[], Value]) -> Value:
         """Call in the loop that serves requests, where there is one: nothing here is locked."""
-        return function() if self._server is None else self._server.call(function)
+        if self._server is None:
+            return function()
+
+        async def called() -> Value:
+            await self._built.app.store_late_writes()
+            return function()
+
+        return self._server.call(called)

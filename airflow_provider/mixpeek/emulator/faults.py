@@ -27,16 +27,26 @@ from .shapes import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-KINDS = ("latency", "status", "reset_before", "reset_after", "task_outcome")
-_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 _OF_KIND: dict[str, frozenset[str]] = {
     "latency": frozenset({"seconds"}),
     "status": frozenset({"status", "body", "headers", "after"}),
     "reset_before": frozenset(),
     "reset_after": frozenset(),
-    "task_outcome": frozenset({"status", "error", "failed_objects"}),
+    "reset_late": frozenset({"seconds"}),
+    "truncated": frozenset({"bytes"}),
+    "wrong_length": frozenset({"extra"}),
+    "task_outcome": frozenset({"status", "error", "failed_objects", "error_type", "meanwhile", "seconds"}),
+    "task_forgotten": frozenset(),
 }
-_NEEDED = {"latency": "seconds", "status": "status", "task_outcome": "status"}
+KINDS = tuple(_OF_KIND)
+_NEEDED = {
+    "latency": ("seconds",),
+    "status": ("status",),
+    "reset_late": ("seconds",),
+    "truncated": ("bytes",),
+    "wrong_length": ("extra",),
+}
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
 
 def _number(minimum: float, maximum: float) -> Shape:
@@ -65,6 +75,10 @@ _RULE = record(
         "after": boolean(),
         "error": nullable(string()),
         "failed_objects": nullable(integer(minimum=0)),
+        "error_type": one_of(("transient", "permanent", "resource")),
+        "meanwhile": nullable(string(minimum=1)),
+        "bytes": integer(minimum=0),
+        "extra": integer(minimum=-1_000_000_000),
     },
     required=("fault",),
 )
@@ -176,7 +190,7 @@ class Faults:
         for armed in self._armed:
             if armed.kind == "task_outcome" and armed.fires(call):
                 rule = armed.rule
-                return Outcome(rule["status"], rule.get("error"), rule.get("failed_objects"))
+                return Outcome(**{name: rule[name] for name in _OF_KIND["task_outcome"] if name in rule})
         return Outcome()
 
 
@@ -189,14 +203,21 @@ def _check_kind(rule: dict[str, Any], location: Location, problems: list[Problem
         for name in rule
         if name in foreign
     ]
-    needed = _NEEDED.get(kind)
-    if needed and needed not in rule:
-        problems.append(Problem("missing", (*location, needed), f"A {kind} rule needs '{needed}'"))
+    problems += [
+        Problem("missing", (*location, name), f"A {kind} rule needs '{name}'")
+        for name in _NEEDED.get(kind, ())
+        if name not in rule
+    ]
+    if kind == "task_outcome" and not rule.keys() & _OF_KIND[kind]:
+        message = f"A {kind} rule needs one of {', '.join(sorted(_OF_KIND[kind]))}"
+        problems.append(Problem("missing", location, message))
     status = rule.get("status")
     if kind == "status" and "status" in rule and not (type(status) is int and 200 <= status <= 599):
         problems.append(
             Problem("int_type", (*location, "status"), "Should be an HTTP status from 200 to 599")
         )
+    if kind == "wrong_length" and rule.get("extra") == 0:
+        problems.append(Problem("value_error", (*location, "extra"), "With 0 the length is right"))
     if kind == "task_outcome" and "status" in rule and not (isinstance(status, str) and status):
         problems.append(
             Problem("string_type", (*location, "status"), "Should be the word that the task ends with")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 
 def lookup(row: Mapping[str, Any], path: str) -> tuple[Any, bool]:
@@ -142,3 +142,22 @@ def sort_key(field: str) -> Callable[[Mapping[str, Any]], tuple[int, str, Any]]:
         return (2, "other", str(value))
 
     return key
+
+
+def select_rows(
+    rows: Sequence[dict[str, Any]], body: Mapping[str, Any], *, search_in: str | None = None
+) -> list[dict[str, Any]]:
+    """Filter, search and sort rows as a list's body says.
+
+    :param rows: Oldest first, which is also the order without ``sort``.
+    :param search_in: The field that ``search`` looks into; None: all text.
+    """
+    filters, search = body.get("filters"), body.get("search")
+    exact_case = bool(body.get("case_sensitive"))
+    chosen = [row for row in rows if matches(row, filters, exact_case=exact_case)]
+    if search:
+        chosen = [row for row in chosen if contains_text({"": row[search_in]} if search_in else row, search)]
+    sorts = body.get("sorts") or ([body["sort"]] if body.get("sort") else [])
+    for sort in reversed(sorts):
+        chosen.sort(key=sort_key(sort["field"]), reverse=sort.get("direction") == "desc")
+    return chosen

@@ -7,14 +7,16 @@ It wraps the application as plain ASGI, because a connection that breaks inside 
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from starlette.requests import ClientDisconnect
 
+from . import json_text
 from .errors import Refusal
 from .faults import Call, Faults
-from .limits import TokenBucket, Verdict
+from .limits import Limits, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -38,8 +40,19 @@ class ConnectionResetByFault(ConnectionResetError):  # noqa: N818  the name says
     """
 
 
+class BrokenAnswerByFault(ConnectionError):  # noqa: N818  the name says what and why
+    """A fault rule prescribes an answer that breaks the rules of HTTP.
+
+    :param content: The bytes that the emulator's server writes, and then ends the connection.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__("A fault rule broke the answer to this request")
+        self.content = content
+
+
 class Ingress:
-    """An ASGI application around another: control calls, faults, latency, the rate limit, counting.
+    """An ASGI application around another: control calls, faults, latency, the rate limits, counting.
 
     :param app: The API.
     :param control: Answers what is under ``/_emulator/``.
@@ -47,7 +60,6 @@ class Ingress:
     :param open_paths: Those without a rate limit.
     :param template_of: The path template of a method and path, None where no endpoint has it.
     :param latency: Seconds before every answer.
-    :param limit: The rate limit; None: there is none.
     :param clock: Wall-clock seconds.
     :param sleep: Waits that many seconds.
     """
@@ -63,7 +75,7 @@ class Ingress:
         open_paths: frozenset[str],
         template_of: Callable[[str, str], str | None],
         latency: float,
-        limit: TokenBucket | None,
+        limits: Limits,
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
@@ -75,14 +87,18 @@ class Ingress:
         self._open_paths = open_paths
         self._template_of = template_of
         self._latency = latency
-        self._limit = limit
+        self._limits = limits
         self._clock = clock
         self._sleep = sleep
+        self._late: list[tuple[float, int, Scope, bytes]] = []
+        self._number = itertools.count()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-        elif scope["path"].startswith(CONTROL):
+            return
+        await self.store_late_writes()
+        if scope["path"].startswith(CONTROL):
             await self._control(scope, receive, send)
         else:
             # A client that went away before its request was whole: nothing happened.
@@ -91,6 +107,16 @@ class Ingress:
             except ClientDisconnect:
                 return
 
+    async def store_late_writes(self) -> None:
+        """Let the API see the requests whose connections are long gone and whose time has come."""
+        while self._late and self._late[0][0] <= self._clock():
+            _, _, scope, body = heapq.heappop(self._late)
+            await self._app(scope, _receiver(body), _nowhere)
+
+    def forget_late_writes(self) -> None:
+        """Let what is on its way get lost."""
+        self._late.clear()
+
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         method, path = scope["method"], scope["path"]
         call = scope[CALL] = Call(method, path, self._template_of(method, path) or path)
@@ -98,23 +124,37 @@ class Ingress:
         if self._latency + strike.seconds > 0:
             await self._sleep(self._latency + strike.seconds)
         rule = strike.rule
-        if rule is None:
+        kind = rule["fault"] if rule is not None else None
+        if rule is None or kind == "task_forgotten":
+            if rule is not None:
+                self._forget_task(path)
             await self._answer(call, scope, receive, send)
-        elif rule["fault"] == "reset_before":
-            self._break(call)
-        elif rule["fault"] == "reset_after":
-            await self._app(scope, receive, _nowhere)
-            self._break(call)
-        else:
+        elif kind == "status":
             if rule.get("after"):
                 await self._app(scope, receive, _nowhere)
             self._count(call, rule["status"])
             await _send_status(send, rule, self._refusal)
+        elif kind in ("truncated", "wrong_length"):
+            await self._answer_broken(call, rule, scope, receive, send)
+        else:
+            if kind == "reset_after":
+                await self._app(scope, receive, _nowhere)
+            elif kind == "reset_late":
+                due = self._clock() + rule["seconds"]
+                heapq.heappush(self._late, (due, next(self._number), scope, await _body(receive)))
+            self._count(call, RESET)
+            raise ConnectionResetByFault(f"A fault rule reset the connection of {method} {path}")
+
+    def _forget_task(self, path: str) -> None:
+        task = self._state.tasks.get(path.rpartition("/")[2])
+        if task is not None:
+            task.forgotten = True
+            self._state.touch(task)
 
     async def _answer(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
         verdict = None
-        if self._limit is not None and call.path not in self._open_paths:
-            verdict = self._limit.take(self._clock())
+        if call.path not in self._open_paths:
+            verdict = self._limits.take(call.method, call.template, self._clock())
         if verdict is not None and not verdict.allowed:
             self._count(call, 429)
             await _refuse(send, verdict)
@@ -129,12 +169,48 @@ class Ingress:
 
         await self._app(scope, receive, counting)
 
-    def _break(self, call: Call) -> None:
-        self._count(call, RESET)
-        raise ConnectionResetByFault(f"A fault rule reset the connection of {call.method} {call.path}")
+    async def _answer_broken(
+        self, call: Call, rule: Mapping[str, Any], scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Answer with a part of the body, or with a length that is not the body's."""
+        sent: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            sent.append(message)
+
+        await self._answer(call, scope, receive, keep)
+        status = sent[0]["status"]
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in sent[0]["headers"]}
+        content = b"".join(message.get("body", b"") for message in sent[1:])
+        if rule["fault"] == "truncated":
+            content = content[: rule["bytes"]]
+            await _send(send, status, headers | {"content-length": str(len(content))}, content)
+            return
+        headers["content-length"] = str(max(0, len(content) + rule["extra"]))
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        raise BrokenAnswerByFault(f"HTTP/1.1 {status} Fault\r\n{head}\r\n".encode("latin-1") + content)
 
     def _count(self, call: Call, status: int) -> None:
         self._state.requests[call.method, call.template, status] += 1
+
+
+async def _body(receive: Receive) -> bytes:
+    """The whole body of a request."""
+    parts = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        parts.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+def _receiver(body: bytes) -> Receive:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
 
 
 async def _nowhere(_message: Message) -> None:
@@ -151,7 +227,7 @@ async def _send_status(
     """Send the answer that a rule prescribes; without a body of its own, the vendor's refusal."""
     status = rule["status"]
     body = rule.get("body", refusal(Refusal(status, "A fault rule answered this request")))
-    content = body.encode() if isinstance(body, str) else orjson.dumps(body)
+    content = body.encode() if isinstance(body, str) else json_text.write(body)
     headers = {name.lower(): value for name, value in rule.get("headers", {}).items()}
     headers.setdefault("content-type", "text/plain" if isinstance(body, str) else "application/json")
     if status in (204, 304):
@@ -163,10 +239,18 @@ async def _send_status(
 
 
 async def _refuse(send: Send, verdict: Verdict) -> None:
-    details = {"limit": verdict.limit, "window": verdict.window, "retry_after": verdict.retry_after}
-    refusal = Refusal(429, f"Rate limit exceeded; retry after {verdict.retry_after} s", details=details)
+    details: dict[str, Any] = {
+        "limit": verdict.limit,
+        "window": verdict.window,
+        "retry_after": verdict.retry_after,
+    }
+    what = "Rate limit"
+    if verdict.category is not None:
+        details["category"] = verdict.category
+        what = f"Rate limit of {verdict.category} calls"
+    refusal = Refusal(429, f"{what} exceeded; retry after {verdict.retry_after} s", details=details)
     headers = {"content-type": "application/json", **verdict.headers()}
-    await _send(send, 429, headers, orjson.dumps(refusal.envelope()))
+    await _send(send, 429, headers, json_text.write(refusal.envelope()))
 
 
 async def _send(send: Send, status: int, headers: Mapping[str, str], content: bytes) -> None:

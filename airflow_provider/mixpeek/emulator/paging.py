@@ -34,20 +34,18 @@ class Page:
 def wanted_page(asked: Mapping[str, Any], *, default_limit: int = DEFAULT_LIMIT) -> Page:
     """Read the paging keys of a request.
 
-    A cursor wins over a page number, a page number over an offset. Unknown and null keys count as absent.
+    A cursor wins over an offset, an offset over a page number. Unknown and null keys count as absent.
 
     :param asked: The query, overridden by the body.
     :raises Refusal: The cursor is none of ours.
     """
     limit = _first(asked, "limit", "page_size") or default_limit
     cursor = _first(asked, "cursor", "next_cursor", "after")
-    page = asked.get("page")
+    offset = asked.get("offset")
     if cursor is not None:
         offset = _read_cursor(cursor)
-    elif page is not None:
-        offset = (page - 1) * limit
-    else:
-        offset = asked.get("offset") or 0
+    elif offset is None:
+        offset = ((asked.get("page") or 1) - 1) * limit
     return Page(limit, offset, bool(asked.get("include_total")))
 
 

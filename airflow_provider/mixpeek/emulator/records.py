@@ -36,6 +36,7 @@ class Outcome:
     :param status: The word it ends with; words that the vendor does not know are allowed. None: it succeeds.
     :param error: The reason that task, batch and objects give.
     :param failed_objects: How many objects of the batch fail; None: what the word implies.
+    :param error_type: The vendor's word for whether trying again can help the objects that fail.
     :param meanwhile: The word it says until it ends, in place of the usual ones.
     :param seconds: How long it takes, in place of the usual time.
     """
@@ -43,6 +44,7 @@ class Outcome:
     status: str | None = None
     error: str | None = None
     failed_objects: int | None = None
+    error_type: str = "permanent"
     meanwhile: str | None = None
     seconds: float | None = None
 
@@ -54,6 +56,7 @@ class Task:
     :param task_type: What it does; the state knows what its end means by this.
     :param about: The ids of what it works on, and what else the vendor tells of it.
     :param words: Of its API version.
+    :param forgotten: Whether a fault made the server know it no more.
     """
 
     task_id: str
@@ -66,6 +69,7 @@ class Task:
     outcome: Outcome = Outcome()
     final: str | None = None
     error: str | None = None
+    forgotten: bool = False
 
     def status(self, now: float) -> str:
         """The vendor's word at a time."""
@@ -151,7 +155,12 @@ class Bucket:
 
 @dataclass(slots=True)
 class Batch:
-    """Objects that are processed together; DRAFT while it has no task."""
+    """Objects that are processed together; DRAFT while it has no task.
+
+    :param draft_until: When the reaper takes it, should it be a draft then.
+    :param submitted: When it was last submitted.
+    :param retried: The objects that the task is to process; None: all.
+    """
 
     batch_id: str
     sequence: int
@@ -160,7 +169,10 @@ class Batch:
     definition: dict[str, Any]
     created: float
     updated: float
+    draft_until: float
     task: Task | None = None
+    submitted: float | None = None
+    retried: list[str] | None = None
     webhook_url: str | None = None
     failed: list[dict[str, Any]] = field(default_factory=list)
     done: int = 0
@@ -168,6 +180,10 @@ class Batch:
 
     def status(self, now: float) -> str:
         return self.task.status(now) if self.task else "DRAFT"
+
+    @property
+    def runs(self) -> bool:
+        return self.task is not None and self.task.final is None
 
 
 @dataclass(slots=True)
@@ -184,3 +200,6 @@ class Namespace:
     definition: dict[str, Any] = field(default_factory=dict)
     buckets: dict[str, Bucket] = field(default_factory=dict)
     task: Task | None = None
+
+
+Record = Namespace | Bucket | StoredObject | Batch | Task

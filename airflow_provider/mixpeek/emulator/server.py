@@ -11,7 +11,7 @@ import errno
 import socket
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,7 +19,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from .ingress import ConnectionResetByFault
+from .ingress import BrokenAnswerByFault, ConnectionResetByFault
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -50,8 +50,11 @@ class _Protocol(H11Protocol):
             except ConnectionResetByFault:
                 self.reset()
                 # The base class would answer 500 to an application that returns before its client is gone.
-                while (await receive())["type"] != "http.disconnect":
-                    pass
+                await _until_gone(receive)
+            except BrokenAnswerByFault as broken:
+                self.transport.write(broken.content)
+                self.transport.close()
+                await _until_gone(receive)
             except asyncio.CancelledError:
                 # The server stops, and has dropped the connection: there is nobody to answer.
                 return
@@ -64,6 +67,11 @@ class _Protocol(H11Protocol):
         # Without lingering, closing sends a reset; else it would be a tidy end of stream.
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT_AT_ALL)
         self.transport.abort()
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 class ServerThread:
@@ -130,13 +138,9 @@ class ServerThread:
         for task in state.tasks:
             task.cancel()
 
-    def call(self, function: Callable[[], Value]) -> Value:
+    def call(self, function: Callable[[], Coroutine[Any, Any, Value]]) -> Value:
         """Call a function in the server's loop, between two steps of requests, and answer its result."""
-
-        async def called() -> Value:
-            return function()
-
-        return asyncio.run_coroutine_threadsafe(called(), self._loop).result(timeout=_PATIENCE_SECONDS)
+        return asyncio.run_coroutine_threadsafe(function(), self._loop).result(timeout=_PATIENCE_SECONDS)
 
     def stop(self) -> None:
         """End: idle connections at once, requests in flight after at most a second.

@@ -13,62 +13,69 @@ import secrets
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from .blobs import content_hash
+from .content import content_hash
+from .endings import CREATE_NAMESPACE, DELETE_BUCKET, DELETE_OBJECT, PROCESS_BATCH, WRITE_OBJECT, end
 from .errors import Refusal
-from .records import FAILED, PARTIAL, Batch, Bucket, Namespace, Outcome, StoredObject, Task, Words
+from .records import Batch, Bucket, Namespace, Outcome, Record, StoredObject, Task, Words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
+
+    from .settings import Settings
+    from .storage import Storage
 
 _ids = secrets.token_hex
-
-PROCESS_BATCH = "api_buckets_batches_process"
-DELETE_BUCKET = "api_buckets_delete"
-CREATE_NAMESPACE = "api_namespaces_create"
-# Of the legacy generation, whose tasks have no type to show.
-WRITE_OBJECT = "write_object"
-DELETE_OBJECT = "delete_object"
 
 
 class State:
     """Everything stored, and the counters.
 
+    Whoever changes a record directly says so by :meth:`touch`; the methods here do.
+
     :param clock: Wall-clock seconds.
     :param words: The status words of the API version.
-    :param task_seconds: From the start of a task to its end.
-    :param namespaces: Names that exist; empty: each comes to be when it is first named.
+    :param storage: Where it is kept beyond this process; None: nowhere.
     """
 
     def __init__(
-        self, *, clock: Callable[[], float], words: Words, task_seconds: float, namespaces: Iterable[str] = ()
+        self, settings: Settings, *, clock: Callable[[], float], words: Words, storage: Storage | None
     ) -> None:
+        self._settings = settings
         self._clock = clock
         self.words = words
-        self._task_seconds = task_seconds
-        self._declared = tuple(namespaces)
-        self._endings: dict[str, Callable[[Task], None]] = {
-            PROCESS_BATCH: self._end_processing,
-            DELETE_BUCKET: self._end_bucket_deletion,
-            CREATE_NAMESPACE: self._end_as_told,
-            WRITE_OBJECT: self._end_writing,
-            DELETE_OBJECT: self._end_object_deletion,
-        }
-        self.clear()
+        self._storage = storage
+        self._changed: dict[int, Record] = {}
+        self._dropped: list[Record] = []
+        self._empty()
+        if storage is not None:
+            for record in storage.load(words):
+                self._take(record)
+        self._declare()
 
-    def clear(self) -> None:
-        """Forget everything, as if just started."""
+    def _empty(self) -> None:
         self.namespaces: dict[str, Namespace] = {}
         self.buckets: dict[str, Bucket] = {}
         self.batches: dict[str, Batch] = {}
         self.tasks: dict[str, Task] = {}
         self.requests: Counter[tuple[str, str, int]] = Counter()
         self.invalid_json = 0
-        self.batches_submitted = 0
-        self._due: list[tuple[float, int, Task]] = []
+        self._due: list[tuple[float, int, Task | Batch]] = []
         self._sequence = itertools.count(1)
         self._settled = self._clock()
-        for name in self._declared:
-            self._add_namespace(name)
+
+    def _declare(self) -> None:
+        for name in self._settings.namespaces:
+            if name not in self.namespaces:
+                self._add_namespace(name)
+
+    def clear(self) -> None:
+        """Forget everything, as if just started."""
+        self._empty()
+        self._changed.clear()
+        self._dropped.clear()
+        if self._storage is not None:
+            self._storage.clear()
+        self._declare()
 
     def settle(self) -> float:
         """Let everything that is due by now happen.
@@ -77,10 +84,64 @@ class State:
         """
         self._settled = now = max(self._clock(), self._settled)
         while self._due and self._due[0][0] <= now:
-            task = heapq.heappop(self._due)[2]
-            if task.final is None:
-                self._endings[task.task_type](task)
+            due = heapq.heappop(self._due)[2]
+            if isinstance(due, Batch):
+                # It may have been submitted, or be a draft again with more time.
+                if due.task is None and due.draft_until <= now and due.batch_id in self.batches:
+                    self.drop_batch(due)
+            elif due.final is None:
+                end(self, due)
         return now
+
+    # --- keeping ---
+
+    def touch(self, record: Record) -> None:
+        """Take down that a record is new or has changed."""
+        if self._storage is not None:
+            self._changed[id(record)] = record
+
+    def _drop(self, record: Record) -> None:
+        if self._storage is not None:
+            self._changed.pop(id(record), None)
+            self._dropped.append(record)
+
+    def save(self) -> None:
+        """Keep what changed since the last time; it is on disk when this returns."""
+        if self._storage is not None and (self._changed or self._dropped):
+            self._storage.save(self._changed.values(), self._dropped)
+            self._changed.clear()
+            self._dropped.clear()
+
+    def _take(self, record: Record) -> None:
+        """Put a record that was kept where it belongs; those it refers to came before it."""
+        match record:
+            case Namespace():
+                self.namespaces[record.name] = record
+                return
+            case Task():
+                self.tasks[record.task_id] = record
+                self._await(record)
+            case Bucket():
+                record.namespace.buckets[record.bucket_id] = self.buckets[record.bucket_id] = record
+            case StoredObject():
+                self._index(self.buckets[record.bucket_id], record)
+            case Batch():
+                self.batches[record.batch_id] = record.bucket.batches[record.batch_id] = record
+                self._await(record)
+        self._sequence = itertools.count(max(next(self._sequence), record.sequence + 1))
+
+    def _index(self, bucket: Bucket, stored: StoredObject) -> None:
+        bucket.objects[stored.object_id] = stored
+        bucket.size_bytes += stored.size_bytes
+        for key in stored.keys:
+            bucket.by_idempotency_key[key] = stored
+        unique = bucket.unique_key(stored.fields)
+        if unique is not None:
+            bucket.by_unique_key[unique] = stored
+
+    def _await(self, what: Task | Batch) -> None:
+        due = what.draft_until if isinstance(what, Batch) else what.due
+        heapq.heappush(self._due, (due, next(self._sequence), what))
 
     # --- namespaces ---
 
@@ -89,7 +150,7 @@ class State:
         found = self.namespaces.get(name_or_id)
         if found is None:
             found = next((each for each in self.namespaces.values() if each.namespace_id == name_or_id), None)
-        if found is None and not self._declared:
+        if found is None and not self._settings.namespaces:
             found = self._add_namespace(name_or_id)
         return found
 
@@ -103,44 +164,54 @@ class State:
             raise Refusal(409, f"A namespace named '{name}' exists", kind="AlreadyExistsError")
         namespace = self._add_namespace(name)
         namespace.definition = definition
-        namespace.task = self.start(CREATE_NAMESPACE, {"namespace_id": namespace.namespace_id}, now)
+        namespace.task = self._start(CREATE_NAMESPACE, {"namespace_id": namespace.namespace_id}, now)
         return namespace
 
     def _add_namespace(self, name: str) -> Namespace:
         # From the name, so that an id is good for the next emulator too.
         namespace_id = "ns_" + hashlib.sha256(name.encode()).hexdigest()[:12]
-        self.namespaces[name] = Namespace(name, namespace_id, self._settled)
-        return self.namespaces[name]
+        self.namespaces[name] = namespace = Namespace(name, namespace_id, self._settled)
+        self.touch(namespace)
+        return namespace
 
-    # --- buckets and objects ---
+    # --- buckets ---
 
     def add_bucket(self, namespace: Namespace, definition: dict[str, Any], now: float) -> Bucket:
         bucket = Bucket(f"bkt_{_ids(6)}", next(self._sequence), namespace, definition, now, now)
         namespace.buckets[bucket.bucket_id] = self.buckets[bucket.bucket_id] = bucket
+        self.touch(bucket)
         return bucket
 
     def change_bucket(self, bucket: Bucket, changed: dict[str, Any], now: float) -> None:
         """Write over parts of a bucket's definition."""
         bucket.definition = bucket.definition | changed
         bucket.updated = now
+        self.touch(bucket)
 
     def delete_bucket(self, bucket: Bucket, now: float) -> Task:
         """Start a deletion, or answer the one that runs: the bucket is gone when its task ends."""
         if bucket.deletion is None:
             about = {"bucket_id": bucket.bucket_id, "object_count": len(bucket.objects)}
-            bucket.deletion = self.start(DELETE_BUCKET, about, now)
+            bucket.deletion = self._start(DELETE_BUCKET, about, now)
+            self.touch(bucket)
         return bucket.deletion
 
-    def _end_bucket_deletion(self, task: Task) -> None:
-        bucket = self.buckets.pop(task.about["bucket_id"])
-        del bucket.namespace.buckets[bucket.bucket_id]
-        for batch in bucket.batches.values():
-            del self.batches[batch.batch_id]
-            if batch.task is not None and batch.task.final is None:
-                batch.task.final = self.words.canceled
-        task.final = self.words.done
+    def drop_bucket(self, bucket: Bucket) -> None:
+        """Forget a bucket with all that is in it; what runs there is canceled."""
+        for batch in list(bucket.batches.values()):
+            if batch.task is not None:
+                self.cancel(batch.task)
+            self.drop_batch(batch)
+        for stored in bucket.objects.values():
+            if stored.task is not None:
+                self.cancel(stored.task)
+            self._drop(stored)
+        del self.buckets[bucket.bucket_id], bucket.namespace.buckets[bucket.bucket_id]
+        self._drop(bucket)
 
-    def new_object(
+    # --- objects ---
+
+    def add_object(
         self,
         bucket: Bucket,
         now: float,
@@ -150,7 +221,7 @@ class State:
         fields: dict[str, Any],
         body_hash: bytes | None,
     ) -> StoredObject:
-        """Store an object without blobs; the caller adds those and the index entries."""
+        """Store an object without blobs; the caller adds those and its idempotency key."""
         stored = StoredObject(
             f"obj_{_ids(8)}",
             next(self._sequence),
@@ -164,28 +235,38 @@ class State:
             body_hash,
             self.words.new_object,
         )
-        bucket.objects[stored.object_id] = stored
         bucket.last_upload = now
+        self._index(bucket, stored)
+        self.touch(stored)
         return stored
 
     def set_blobs(self, bucket: Bucket, stored: StoredObject, blobs: list[dict[str, Any]]) -> None:
         """Give an object its blobs, in place of those it has."""
-        if bucket.by_content is not None:
-            if stored.blobs:
-                # Built again when it is next asked for: the old content is no longer there.
-                bucket.by_content = None
-            elif blobs:
-                content = content_hash(blobs)
-                if content is not None:
-                    bucket.by_content.setdefault(content, stored)
+        if stored.blobs:
+            # Built again when it is next asked for: the old content is no longer there.
+            bucket.by_content = None
+        elif bucket.by_content is not None and (content := content_hash(blobs)) is not None:
+            bucket.by_content.setdefault(content, stored)
         bucket.size_bytes -= stored.size_bytes
         stored.blobs = blobs
         bucket.size_bytes += stored.size_bytes
+        self.touch(stored)
 
     def set_key(self, bucket: Bucket, key: str, stored: StoredObject) -> None:
         """Let an idempotency key name an object."""
         bucket.by_idempotency_key[key] = stored
         stored.keys = (*stored.keys, key)
+        self.touch(stored)
+
+    def set_fields(self, bucket: Bucket, stored: StoredObject, fields: dict[str, Any], now: float) -> None:
+        """Give an object its own fields, in place of those it has."""
+        old, new = bucket.unique_key(stored.fields), bucket.unique_key(fields)
+        if old is not None and new is not None:
+            del bucket.by_unique_key[old]
+            bucket.by_unique_key[new] = stored
+        stored.fields = fields
+        stored.updated = now
+        self.touch(stored)
 
     def write_object(self, bucket: Bucket, stored: StoredObject | None, outcome: Outcome, now: float) -> Task:
         """Start the task of a `legacy` write.
@@ -194,32 +275,16 @@ class State:
         """
         about = {"bucket_id": bucket.bucket_id}
         if stored is None:
-            return self.start(WRITE_OBJECT, about, now, Outcome("SKIPPED"))
-        stored.task = self.start(WRITE_OBJECT, about | {"object_id": stored.object_id}, now, outcome)
+            return self._start(WRITE_OBJECT, about, now, Outcome("SKIPPED"))
+        stored.task = self._start(WRITE_OBJECT, about | {"object_id": stored.object_id}, now, outcome)
         stored.error = None
+        self.touch(stored)
         return stored.task
-
-    def _end_writing(self, task: Task) -> None:
-        self._end_as_told(task)
-        bucket = self.buckets.get(task.about["bucket_id"])
-        stored = bucket.objects.get(task.about.get("object_id", "")) if bucket else None
-        # A later write of the same object speaks for it now.
-        if stored is None or stored.task is not task:
-            return
-        stored.status, stored.error, stored.updated = task.final or "", task.error, task.due
-        stored.processed += task.final == self.words.done
 
     def delete_object(self, bucket: Bucket, stored: StoredObject, now: float) -> Task:
         """Start a `legacy` deletion: the object is gone when its task ends."""
         about = {"bucket_id": bucket.bucket_id, "object_id": stored.object_id}
-        return self.start(DELETE_OBJECT, about, now)
-
-    def _end_object_deletion(self, task: Task) -> None:
-        self._end_as_told(task)
-        bucket = self.buckets.get(task.about["bucket_id"])
-        stored = bucket.objects.get(task.about["object_id"]) if bucket else None
-        if bucket is not None and stored is not None:
-            self.drop_object(bucket, stored)
+        return self._start(DELETE_OBJECT, about, now)
 
     def drop_object(self, bucket: Bucket, stored: StoredObject) -> None:
         """Forget an object and whatever finds it."""
@@ -228,100 +293,63 @@ class State:
             del bucket.by_idempotency_key[key]
         unique = bucket.unique_key(stored.fields)
         if unique is not None:
-            bucket.by_unique_key.pop(unique, None)
+            del bucket.by_unique_key[unique]
         bucket.by_content = None
         bucket.size_bytes -= stored.size_bytes
+        self._drop(stored)
 
     # --- batches and tasks ---
 
     def add_batch(
         self, bucket: Bucket, object_ids: list[str], definition: dict[str, Any], now: float
     ) -> Batch:
-        batch = Batch(f"btch_{_ids(6)}", next(self._sequence), bucket, object_ids, definition, now, now)
+        batch = Batch(f"btch_{_ids(6)}", next(self._sequence), bucket, object_ids, definition, now, now, 0)
         self.batches[batch.batch_id] = bucket.batches[batch.batch_id] = batch
+        self.make_draft(batch, now)
         return batch
 
-    def submit(self, batch: Batch, outcome: Outcome, now: float) -> Task:
-        """Start the processing of a DRAFT batch."""
+    def make_draft(self, batch: Batch, now: float) -> None:
+        """Make a batch one that waits for a submit, for as long as the reaper lets it."""
+        batch.task = batch.retried = None
+        batch.failed, batch.done, batch.skipped = [], 0, 0
+        batch.updated = now
+        batch.draft_until = now + self._settings.draft_seconds
+        self._await(batch)
+        self.touch(batch)
+
+    def drop_batch(self, batch: Batch) -> None:
+        del self.batches[batch.batch_id], batch.bucket.batches[batch.batch_id]
+        self._drop(batch)
+
+    def submit(self, batch: Batch, outcome: Outcome, now: float, *, retried: list[str] | None = None) -> Task:
+        """Start the processing of a batch.
+
+        :param retried: The objects to process; None: all.
+        """
         about = {
             "batch_id": batch.batch_id,
             "bucket_id": batch.bucket.bucket_id,
-            "object_count": len(batch.object_ids),
+            "object_count": len(batch.object_ids if retried is None else retried),
         }
-        batch.updated = now
-        batch.task = self.start(PROCESS_BATCH, about, now, outcome)
-        self.batches_submitted += 1
+        batch.updated = batch.submitted = now
+        batch.retried = retried
+        batch.task = self._start(PROCESS_BATCH, about, now, outcome)
+        self.touch(batch)
         return batch.task
 
-    def start(
+    def _start(
         self, task_type: str, about: dict[str, Any], now: float, outcome: Outcome | None = None
     ) -> Task:
         outcome = outcome or Outcome()
-        due = now + (self._task_seconds if outcome.seconds is None else outcome.seconds)
-        sequence = next(self._sequence)
-        task = Task(f"task_{_ids(8)}", task_type, sequence, now, due, about, self.words, outcome)
+        due = now + (self._settings.task_seconds if outcome.seconds is None else outcome.seconds)
+        task = Task(f"task_{_ids(8)}", task_type, next(self._sequence), now, due, about, self.words, outcome)
         self.tasks[task.task_id] = task
-        heapq.heappush(self._due, (due, sequence, task))
+        self._await(task)
+        self.touch(task)
         return task
-
-    def _end_as_told(self, task: Task) -> None:
-        task.final = task.outcome.status or self.words.done
-        task.error = task.outcome.error
-        if task.final == FAILED and task.error is None:
-            task.error = "Processing failed"
-
-    def _end_processing(self, task: Task) -> None:
-        """End a batch: which objects it processed, which failed, and its word."""
-        self._end_as_told(task)
-        batch = self.batches[task.about["batch_id"]]
-        batch.updated = task.due
-        if task.final not in (self.words.done, PARTIAL, FAILED):
-            return
-        again = batch.definition.get("dedup_strategy") in ("replace", "force")
-        members = [batch.bucket.objects.get(object_id) for object_id in batch.object_ids]
-        todo = [each for each in members if each and (again or each.status != self.words.done)]
-        batch.skipped = sum(each is not None for each in members) - len(todo)
-        failing = len(todo) if task.final == FAILED else task.outcome.failed_objects
-        if failing is None:
-            failing = 1 if task.final == PARTIAL else 0
-        reason = task.error or "Processing failed"
-        for stored in todo[:failing]:
-            stored.status, stored.error, stored.updated = FAILED, reason, task.due
-        for stored in todo[failing:]:
-            stored.status, stored.error, stored.updated = self.words.done, None, task.due
-            stored.processed += 1
-        lost = [object_id for object_id, each in zip(batch.object_ids, members, strict=True) if each is None]
-        batch.failed = [
-            *({"object_id": each.object_id, "error": reason} for each in todo[:failing]),
-            *({"object_id": object_id, "error": "Object not found"} for object_id in lost),
-        ]
-        batch.done = len(todo) - min(failing, len(todo))
-        if lost and task.final == self.words.done:
-            task.final = PARTIAL if batch.done or batch.skipped else FAILED
-            task.error = f"{len(lost)} objects not found"
 
     def cancel(self, task: Task) -> None:
         """Stop a task that runs; what it was to do does not happen."""
         if task.final is None:
             task.final = self.words.canceled
-
-    # --- counting ---
-
-    def summary(self) -> dict[str, Any]:
-        """The counters, for the control endpoint."""
-        self.settle()
-        buckets = self.buckets.values()
-        processed = Counter(str(stored.processed) for bucket in buckets for stored in bucket.objects.values())
-        return {
-            "requests": [
-                {"method": method, "path": path, "status": status, "count": count}
-                for (method, path, status), count in sorted(self.requests.items())
-            ],
-            "invalid_json": self.invalid_json,
-            "buckets": len(buckets),
-            "objects": sum(len(bucket.objects) for bucket in buckets),
-            "batches": len(self.batches),
-            "tasks": len(self.tasks),
-            "batches_submitted": self.batches_submitted,
-            "objects_processed": dict(sorted(processed.items(), key=lambda item: int(item[0]))),
-        }
+            self.touch(task)

@@ -6,44 +6,19 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-import orjson
+from airflow_provider.mixpeek.emulator import json_text
+from airflow_provider.mixpeek.emulator.content import content_hash, find_content
+from airflow_provider.mixpeek.emulator.errors import Refusal, invalid
+from airflow_provider.mixpeek.emulator.shapes import Location, Problem
 
-from .blobs import check_data, content_hash, find_content, store_blob
-from .errors import Refusal, invalid
-from .requests_current import MAX_KEY, OBJECT_FIELDS, POLICIES
-from .shapes import Location, Problem, extra_forbidden
-from .values import check_value
+from .blobs import check_data, store_blob
+from .fields import RESERVED, check_fields, check_unique_key, declared_fields
+from .requests import POLICIES
 
 if TYPE_CHECKING:
-    from .records import Bucket, StoredObject
-    from .settings import Settings
-    from .state import State
-
-# Names that the vendor sets itself, on objects or on what is made of them.
-RESERVED = frozenset(
-    {
-        *(
-            "object_id",
-            "bucket_id",
-            "collection_id",
-            "namespace_id",
-            "status",
-            "error",
-            "created_at",
-            "updated_at",
-        ),
-        *(
-            "document_count",
-            "consistency",
-            "source_details",
-            "warnings",
-            "object_index",
-            "replayed",
-            "replayed_by",
-        ),
-        "_internal",
-    }
-)
+    from airflow_provider.mixpeek.emulator.records import Bucket, StoredObject
+    from airflow_provider.mixpeek.emulator.settings import Settings
+    from airflow_provider.mixpeek.emulator.state import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +52,13 @@ def create_object(
     :param policy: The request's policy for buckets with a unique key.
     :raises Refusal: The bucket's schema or its unique key refuses it; nothing was stored.
     """
-    undeclared = _check(bucket, body, location, accept=settings.undeclared_metadata == "accept")
-    key = body.get("idempotency_key")
+    undeclared = _check(bucket, body, location, settings)
+    key = None if settings.is_before_82 else body.get("idempotency_key")
     body_hash = None
     if key:
         first = bucket.by_idempotency_key.get(key)
         if settings.idempotency_conflict == "refuse":
-            body_hash = hashlib.blake2b(
-                orjson.dumps(body, option=orjson.OPT_SORT_KEYS), digest_size=16
-            ).digest()
+            body_hash = hashlib.blake2b(json_text.write(body, sort_keys=True), digest_size=16).digest()
             if first is not None and first.body_hash != body_hash:
                 raise Refusal(
                     409,
@@ -95,13 +68,13 @@ def create_object(
         if first is not None:
             return Created(first, "idempotency_key")
 
-    unique = _unique_key(bucket, body, location)
+    unique = check_unique_key(bucket, body, location)
     if unique is not None:
         chosen = policy or bucket.definition["unique_key"].get("default_policy")
         existing = bucket.by_unique_key.get(unique)
         _apply_policy(bucket, chosen, unique, existing)
         if existing is not None:
-            _update(state, bucket, existing, body, now)
+            _update(state, settings, bucket, existing, body, now)
             if key:
                 state.set_key(bucket, key, existing)
             return Created(existing, None, undeclared)
@@ -111,12 +84,12 @@ def create_object(
         twin = find_content(bucket, content_hash(blobs))
         if twin is not None:
             return Created(twin, "skip_duplicates")
-    stored = state.new_object(
+    stored = state.add_object(
         bucket,
         now,
         key_prefix=body.get("key_prefix"),
-        edges=body.get("edges", []),
-        fields=_fields(body),
+        edges=[] if settings.is_before_82 else body.get("edges", []),
+        fields=_fields(body, settings),
         body_hash=body_hash,
     )
     blobs = [
@@ -126,30 +99,17 @@ def create_object(
     state.set_blobs(bucket, stored, blobs)
     if key:
         state.set_key(bucket, key, stored)
-    if unique is not None:
-        bucket.by_unique_key[unique] = stored
     return Created(stored, None, undeclared)
 
 
-def _check(bucket: Bucket, body: dict[str, Any], location: Location, *, accept: bool) -> list[str]:
+def _check(bucket: Bucket, body: dict[str, Any], location: Location, settings: Settings) -> list[str]:
     """Hold an object to its bucket's schema; answers the undeclared root keys that were let through."""
     properties = bucket.properties
     problems: list[Problem] = []
-    undeclared: list[str] = []
-    present: set[str] = set()
-    for name, value in body.items():
-        if name in OBJECT_FIELDS:
-            continue
-        if name in RESERVED or (name == "auto_process" and name not in properties):
-            problems.append(_reserved(name, location))
-        elif name in properties:
-            check_value(value, properties[name], (*location, name), problems)
-            if value is not None:
-                present.add(name)
-        elif accept:
-            undeclared.append(name)
-        else:
-            problems.append(extra_forbidden((*location, name), {**OBJECT_FIELDS, **properties}))
+    known = declared_fields(settings)
+    own = [(name, value) for name, value in body.items() if name not in known]
+    undeclared = check_fields(bucket, own, location, settings, problems)
+    present = {name for name, value in own if value is not None}
     for index, blob in enumerate(body.get("blobs", ())):
         place = (*location, "blobs", index)
         declared = properties.get(blob["property"])
@@ -174,42 +134,15 @@ def _check(bucket: Bucket, body: dict[str, Any], location: Location, *, accept: 
     return undeclared
 
 
-def _reserved(name: str, location: Location) -> Problem:
-    if name == "auto_process":
-        return Problem(
-            "value_error", (*location, name), "auto_process is a query parameter, not a key of the body"
-        )
-    return Problem("value_error", (*location, name), f"'{name}' is a reserved name, set by the system")
-
-
-def _fields(body: dict[str, Any]) -> dict[str, Any]:
+def _fields(body: dict[str, Any], settings: Settings) -> dict[str, Any]:
     """The root keys that are the object's own, those of its blobs' metadata included."""
-    fields = {name: value for name, value in body.items() if name not in OBJECT_FIELDS and value is not None}
+    known = declared_fields(settings)
+    fields = {name: value for name, value in body.items() if name not in known and value is not None}
     for blob in body.get("blobs", ()):
         for name, value in (blob.get("metadata") or {}).items():
-            if name not in RESERVED and name not in OBJECT_FIELDS:
+            if name not in RESERVED and name not in known:
                 fields.setdefault(name, value)
     return fields
-
-
-def _unique_key(bucket: Bucket, body: dict[str, Any], location: Location) -> tuple[Any, ...] | None:
-    """The unique key of an object; None in a bucket without one."""
-    config = bucket.definition.get("unique_key")
-    if not config:
-        return None
-    problems: list[Problem] = []
-    for name in sorted(config["fields"]):
-        value = body.get(name)
-        if value is None or value == "":
-            problems.append(
-                Problem("missing", (*location, name), f"'{name}' is part of the unique key: needs a value")
-            )
-        elif isinstance(value, str) and len(value) > MAX_KEY:
-            message = f"'{name}' is part of the unique key: at most {MAX_KEY} characters, has {len(value)}"
-            problems.append(Problem("string_too_long", (*location, name), message))
-    if problems:
-        raise invalid(problems)
-    return bucket.unique_key(body)
 
 
 def _apply_policy(
@@ -233,9 +166,15 @@ def _apply_policy(
         raise Refusal(404, f"No object has the {key}")
 
 
-def _update(state: State, bucket: Bucket, stored: StoredObject, body: dict[str, Any], now: float) -> None:
+def _update(
+    state: State,
+    settings: Settings,
+    bucket: Bucket,
+    stored: StoredObject,
+    body: dict[str, Any],
+    now: float,
+) -> None:
     """Write over the fields and blobs that the body names; what it does not name stays."""
-    stored.fields.update(_fields(body))
     named = {blob["property"] for blob in body.get("blobs", ())}
     kept = [blob for blob in stored.blobs if blob["property"] not in named]
     blobs = kept + [
@@ -245,6 +184,6 @@ def _update(state: State, bucket: Bucket, stored: StoredObject, body: dict[str, 
     state.set_blobs(bucket, stored, blobs)
     if body.get("key_prefix") is not None:
         stored.key_prefix = body["key_prefix"]
-    if "edges" in body:
+    if "edges" in body and not settings.is_before_82:
         stored.edges = body["edges"]
-    stored.updated = now
+    state.set_fields(bucket, stored, stored.fields | _fields(body, settings), now)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .answers_common import timestamp
+from airflow_provider.mixpeek.emulator.times import timestamp
 
 if TYPE_CHECKING:
-    from .errors import Refusal
-    from .records import Bucket, Namespace, StoredObject, Task
+    from airflow_provider.mixpeek.emulator.errors import Refusal
+    from airflow_provider.mixpeek.emulator.records import Bucket, Namespace, StoredObject, Task
 
 
 def refusal_answer(refusal: Refusal) -> dict[str, Any]:

@@ -7,10 +7,12 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query, Response
 
-from .context import Space, answer
-from .filters import contains_text, matches, sort_key
-from .paging import DEFAULT_LIMIT, Page, cut, wanted_page
-from .requests_current import OFFSET_MAX, PAGE_MAX
+from airflow_provider.mixpeek.emulator.context import Listing, Space, answer
+from airflow_provider.mixpeek.emulator.paging import DEFAULT_LIMIT, Page, cut, wanted_page
+
+from .requests import OFFSET_MAX, PAGE_MAX
+
+__all__ = ["Asked", "Listing", "Space", "list_answer", "page_of", "unresolved"]
 
 
 async def _query(
@@ -50,25 +52,6 @@ def unresolved(space: Space) -> Response:
         # The name came in as a header, so it fits into one.
         headers={"X-Namespace-Unresolved": space.asked},
     )
-
-
-def select_rows(
-    rows: Sequence[dict[str, Any]], body: Mapping[str, Any], *, search_in: str | None = None
-) -> list[dict[str, Any]]:
-    """Filter, search and sort rows as a list's body says.
-
-    :param rows: Oldest first, which is also the order without ``sort``.
-    :param search_in: The field that ``search`` looks into; None: all text.
-    """
-    filters, search = body.get("filters"), body.get("search")
-    exact_case = bool(body.get("case_sensitive"))
-    chosen = [row for row in rows if matches(row, filters, exact_case=exact_case)]
-    if search:
-        chosen = [row for row in chosen if contains_text({"": row[search_in]} if search_in else row, search)]
-    sorts = body.get("sorts") or ([body["sort"]] if body.get("sort") else [])
-    for sort in reversed(sorts):
-        chosen.sort(key=sort_key(sort["field"]), reverse=sort.get("direction") == "desc")
-    return chosen
 
 
 def list_answer(

@@ -5,8 +5,25 @@ Keys that no shape declares are ignored: nothing known of that generation says t
 
 from __future__ import annotations
 
-from .requests_common import NESTED_TYPES, OPERATORS, SCALAR_TYPES, SORT, filters, schema_property
-from .shapes import Shape, anything, array, boolean, mapping, nullable, one_of, record, string
+from airflow_provider.mixpeek.emulator.bodies import (
+    NESTED_TYPES,
+    OPERATORS,
+    SCALAR_TYPES,
+    SORT,
+    filters,
+    schema_property,
+)
+from airflow_provider.mixpeek.emulator.shapes import (
+    Shape,
+    anything,
+    array,
+    boolean,
+    mapping,
+    nullable,
+    one_of,
+    record,
+    string,
+)
 
 FILE_TYPES = ("text", "image", "audio", "video", "pdf", "document", "spreadsheet", "presentation")
 _VECTOR_TYPES = ("dense_vector", "sparse_vector", "int8_vector")

@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from .answers_common import timestamp
+from airflow_provider.mixpeek.emulator.times import timestamp
 
 if TYPE_CHECKING:
-    from .objects_current import Created
-    from .records import Batch, Bucket, Namespace, StoredObject, Task
+    from collections.abc import Mapping
 
+    from airflow_provider.mixpeek.emulator.records import Batch, Bucket, Namespace, StoredObject, Task
+
+    from .creating import Created
+
+# The fields of a batch that 0.81 has, of those that the emulator fills in.
+_IN_81 = frozenset(
+    [
+        "batch_id",
+        "bucket_id",
+        "status",
+        "object_ids",
+        "collection_ids",
+        "error",
+        "error_summary",
+        "type",
+        "task_id",
+        "loaded_object_ids",
+        "metadata",
+        "tier_tasks",
+        "current_tier",
+        "total_tiers",
+        "created_at",
+        "updated_at",
+    ]
+)
 _LIFECYCLE = {
     "DRAFT": "accepted",
     "PENDING": "queued",
@@ -28,14 +53,15 @@ def namespace_answer(namespace: Namespace) -> dict[str, Any]:
         "object": "namespace",
         "namespace_id": namespace.namespace_id,
         "namespace_name": namespace.name,
-        "namespace_type": "standard",
-        "scope": "org",
-        "feature_extractors": [],
+        "namespace_type": namespace.definition.get("namespace_type") or "standard",
+        "scope": namespace.definition.get("scope") or "org",
+        "description": namespace.definition.get("description"),
+        "feature_extractors": namespace.definition.get("feature_extractors", []),
         "document_count": sum(each.processed for bucket in buckets for each in bucket.objects.values()),
         "bucket_count": len(buckets),
         "collection_count": 0,
         "object_count": sum(len(bucket.objects) for bucket in buckets),
-        "namespace_ready": True,
+        "namespace_ready": namespace.task is None or namespace.task.final is not None,
         "created_at": timestamp(namespace.created),
         "updated_at": timestamp(namespace.created),
     }
@@ -74,33 +100,37 @@ def bucket_answer(bucket: Bucket, now: float) -> dict[str, Any]:
     }
 
 
-def object_answer(stored: StoredObject, bucket_id: str) -> dict[str, Any]:
+def object_answer(stored: StoredObject, *, before_82: bool = False) -> dict[str, Any]:
     created = timestamp(stored.created)
-    return {
+    answer = {
         **stored.fields,
         "object_id": stored.object_id,
-        "bucket_id": bucket_id,
+        "bucket_id": stored.bucket_id,
         "key_prefix": stored.key_prefix,
         "blobs": stored.blobs,
         "source_details": [],
-        "edges": stored.edges,
         "status": stored.status,
         "error": stored.error,
         "created_at": created,
         "updated_at": created if stored.updated == stored.created else timestamp(stored.updated),
-        "document_count": None,
-        "consistency": None,
     }
+    if not before_82:
+        answer["edges"] = stored.edges
+        answer["document_count"] = answer["consistency"] = None
+    return answer
 
 
-def created_answer(created: Created, bucket_id: str) -> dict[str, Any]:
+def created_answer(created: Created, *, before_82: bool = False) -> dict[str, Any]:
     """A single create: it does not say whether the object is new."""
-    answer = object_answer(created.stored, bucket_id)
+    stored = created.stored
+    answer = object_answer(stored, before_82=before_82)
+    if before_82:
+        return answer
     answer["consistency"] = {
         "retriever_visible": "after_processing",
         "write_token_available": False,
         "poll": {
-            "endpoint": f"/v1/buckets/{bucket_id}/objects/{created.stored.object_id}",
+            "endpoint": f"/v1/buckets/{stored.bucket_id}/objects/{stored.object_id}",
             "field": "document_count",
             "ready_when": "> 0",
         },
@@ -109,9 +139,11 @@ def created_answer(created: Created, bucket_id: str) -> dict[str, Any]:
     return answer | _warnings(created)
 
 
-def row_answer(created: Created, bucket_id: str, index: int) -> dict[str, Any]:
+def row_answer(created: Created, index: int, *, before_82: bool = False) -> dict[str, Any]:
     """A row of ``succeeded`` in the answer of ``objects/batch``."""
-    answer = object_answer(created.stored, bucket_id)
+    answer = object_answer(created.stored, before_82=before_82)
+    if before_82:
+        return answer
     answer["object_index"] = index
     answer["replayed"] = created.replayed_by is not None
     answer["replayed_by"] = created.replayed_by
@@ -145,15 +177,23 @@ def task_answer(task: Task, now: float) -> dict[str, Any]:
     }
 
 
-def batch_answer(batch: Batch, now: float) -> dict[str, Any]:
-    status = batch.status(now)
-    task, definition = batch.task, batch.definition
+def canceled_answer(task: Task, now: float) -> dict[str, Any]:
+    """A task that was told to stop: nothing refused to."""
+    jobs = {"ray_jobs_requested": 1, "ray_jobs_accepted": 1, "ray_jobs_refused": 0}
+    return task_answer(task, now) | {"cancellation": jobs}
+
+
+def batch_answer(batch: Batch, task: Task | None, now: float, *, before_82: bool = False) -> dict[str, Any]:
+    """A batch as it looks.
+
+    :param task: Its task as far as it shows; None: it looks like a draft.
+    """
+    status = task.status(now) if task else "DRAFT"
+    definition = batch.definition
     ended = task is not None and task.final is not None
     error = task.error if task else None
-    failed = [
-        each | {"error_type": "permanent", "timestamp": timestamp(batch.updated)} for each in batch.failed
-    ]
-    return {
+    failed = [each | {"timestamp": timestamp(batch.updated)} for each in batch.failed]
+    answer = {
         "batch_id": batch.batch_id,
         "bucket_id": batch.bucket.bucket_id,
         "namespace_id": batch.bucket.namespace.namespace_id,
@@ -164,7 +204,7 @@ def batch_answer(batch: Batch, now: float) -> dict[str, Any]:
         "collection_ids": definition.get("collection_ids"),
         "error": error,
         "failure_reason": error if status == "FAILED" else None,
-        "error_summary": {"permanent": len(failed)} if failed else None,
+        "error_summary": dict(Counter(each["error_type"] for each in failed)) or None,
         "failed_objects": failed,
         "failed_object_count": len(failed),
         "partial_objects": [],
@@ -172,7 +212,7 @@ def batch_answer(batch: Batch, now: float) -> dict[str, Any]:
         "task_id": task.task_id if task else None,
         "loaded_object_ids": batch.object_ids if task else None,
         "metadata": definition.get("metadata") or {},
-        "tier_tasks": [_tier(batch, now)] if task else [],
+        "tier_tasks": [_tier(task, definition, now)] if task else [],
         "current_tier": 0 if status not in ("DRAFT", "PENDING") else None,
         "total_tiers": 1,
         "created_at": timestamp(batch.created),
@@ -199,16 +239,15 @@ def batch_answer(batch: Batch, now: float) -> dict[str, Any]:
         "lifecycle": _LIFECYCLE.get(status),
         "lifecycle_reason": error or f"Batch is {status}",
     }
+    return {name: value for name, value in answer.items() if name in _IN_81} if before_82 else answer
 
 
-def _tier(batch: Batch, now: float) -> dict[str, Any]:
-    task = batch.task
-    assert task is not None  # noqa: S101  a batch without a task has no tiers
+def _tier(task: Task, definition: Mapping[str, Any], now: float) -> dict[str, Any]:
     return {
         "tier_num": 0,
         "task_id": task.task_id,
         "status": task.status(now),
-        "collection_ids": batch.definition.get("collection_ids") or None,
+        "collection_ids": definition.get("collection_ids") or None,
         "source_type": "bucket",
         "started_at": timestamp(task.started),
         "completed_at": timestamp(task.due) if task.final is not None else None,

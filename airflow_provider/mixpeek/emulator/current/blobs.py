@@ -9,14 +9,12 @@ import base64
 import binascii
 import hashlib
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .requests_current import FILE_TYPES
-from .shapes import Location, Problem
-from .values import check_value
+from airflow_provider.mixpeek.emulator.shapes import Location, Problem
+from airflow_provider.mixpeek.emulator.values import check_value
 
-if TYPE_CHECKING:
-    from .records import Bucket, StoredObject
+from .requests import FILE_TYPES
 
 _TAKEN_FOR_URL = ("http://", "https://", "s3://", "file://")
 _URL_OF_FILE = re.compile(r"(https?|s3)://\S+")
@@ -176,36 +174,3 @@ def _describe(details: dict[str, Any], content: bytes, mime: str | None) -> None
     details["size_bytes"] = len(content)
     details["mime_type"] = mime
     details["hash"] = f"sha256:{hashlib.sha256(content).hexdigest()}"
-
-
-def find_content(bucket: Bucket, content: bytes | None) -> StoredObject | None:
-    """The oldest object of a bucket with this content.
-
-    :param content: Of :func:`content_hash`; None finds nothing.
-    """
-    if content is None:
-        return None
-    if bucket.by_content is None:
-        bucket.by_content = {}
-        for stored in bucket.objects.values():
-            held = content_hash(stored.blobs)
-            if held is not None:
-                bucket.by_content.setdefault(held, stored)
-    return bucket.by_content.get(content)
-
-
-def content_hash(blobs: list[dict[str, Any]]) -> bytes | None:
-    """What ``skip_duplicates`` compares: the content of all blobs of an object; None without any.
-
-    :param blobs: As stored.
-    """
-    if not blobs:
-        return None
-    digest = hashlib.blake2b(digest_size=16)
-    for part in sorted(
-        f"{blob['property']}\0{blob['details'].get('hash') or blob['properties'].get('url')}"
-        for blob in blobs
-    ):
-        digest.update(part.encode())
-        digest.update(b"\1")
-    return digest.digest()

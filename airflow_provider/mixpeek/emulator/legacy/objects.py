@@ -5,18 +5,18 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-import orjson
+from airflow_provider.mixpeek.emulator import json_text
+from airflow_provider.mixpeek.emulator.bodies import NESTED_TYPES, SCALAR_TYPES
+from airflow_provider.mixpeek.emulator.content import content_hash, find_content
+from airflow_provider.mixpeek.emulator.errors import invalid
+from airflow_provider.mixpeek.emulator.shapes import Problem
+from airflow_provider.mixpeek.emulator.values import type_fault
 
-from .blobs import content_hash, find_content
-from .errors import invalid
-from .requests_common import NESTED_TYPES, SCALAR_TYPES
-from .requests_legacy import FILE_TYPES
-from .shapes import Problem
-from .values import type_fault
+from .requests import FILE_TYPES
 
 if TYPE_CHECKING:
-    from .records import Bucket, Outcome, StoredObject, Task
-    from .state import State
+    from airflow_provider.mixpeek.emulator.records import Bucket, Outcome, StoredObject, Task
+    from airflow_provider.mixpeek.emulator.state import State
 
 
 def create_object(state: State, bucket: Bucket, body: dict[str, Any], outcome: Outcome, now: float) -> Task:
@@ -30,7 +30,7 @@ def create_object(state: State, bucket: Bucket, body: dict[str, Any], outcome: O
     _check(bucket, blobs)
     if body.get("skip_duplicates") and find_content(bucket, content_hash(_stored(blobs, "obj_", 0))):
         return state.write_object(bucket, None, outcome, now)
-    stored = state.new_object(
+    stored = state.add_object(
         bucket,
         now,
         key_prefix=body.get("key_prefix"),
@@ -98,7 +98,7 @@ def _stored(blobs: list[dict[str, Any]], object_id: str, start: int) -> list[dic
 
 
 def _stored_blob(blob: dict[str, Any], object_id: str, number: int) -> dict[str, Any]:
-    content = orjson.dumps(blob["data"], option=orjson.OPT_SORT_KEYS)
+    content = json_text.write(blob["data"], sort_keys=True)
     return {
         "blob_id": f"blob_{object_id[4:]}_{number}",
         "property": blob["property"],

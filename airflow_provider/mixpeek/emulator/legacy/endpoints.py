@@ -7,15 +7,17 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from . import requests_legacy as requests
-from .answers_legacy import bucket_answer, namespace_answer, object_answer, task_answer
-from .context import Anywhere, Keyed, Open, answer, read_body
-from .errors import Refusal
-from .lists import select_rows
-from .lookups import bucket_in, check_name, object_in
-from .objects_legacy import create_object, update_object
-from .openapi import body_of
-from .paging import DEFAULT_LIMIT, Page, cut
+from airflow_provider.mixpeek.emulator.context import Anywhere, Keyed, Open, answer, read_body
+from airflow_provider.mixpeek.emulator.errors import Refusal
+from airflow_provider.mixpeek.emulator.filters import select_rows
+from airflow_provider.mixpeek.emulator.lookups import bucket_in, check_name, object_in
+from airflow_provider.mixpeek.emulator.openapi import body_of
+from airflow_provider.mixpeek.emulator.paging import DEFAULT_LIMIT, Page, cut
+from airflow_provider.mixpeek.emulator.seen import is_task_seen, task_seen
+
+from . import requests
+from .answers import bucket_answer, namespace_answer, object_answer, task_answer
+from .objects import create_object, update_object
 
 router = APIRouter()
 _BUCKET = "/v1/buckets/{bucket_identifier}"
@@ -172,17 +174,18 @@ async def list_active_tasks(
     page_size: Annotated[int, Query(ge=1)] = DEFAULT_LIMIT,
 ) -> Response:
     now = inside.context.state.settle()
-    active = [task_answer(each, now) for each in inside.context.state.tasks.values() if each.final is None]
+    active = [
+        task_answer(each, now)
+        for each in inside.context.state.tasks.values()
+        if each.final is None and is_task_seen(each, inside.context.settings, now)
+    ]
     return _page(active, Page(page_size, ((page or 1) - 1) * page_size, include_total=True))
 
 
 @router.get("/v1/tasks/{task_id}")
 async def get_task(inside: Anywhere, task_id: str) -> Response:
     now = inside.context.state.settle()
-    task = inside.context.state.tasks.get(task_id)
-    if task is None:
-        raise Refusal(404, f"Task '{task_id}' was not found")
-    return answer(task_answer(task, now))
+    return answer(task_answer(task_seen(inside.context.state, inside.context.settings, task_id, now), now))
 
 
 @router.delete("/v1/tasks/{task_id}")
