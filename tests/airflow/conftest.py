@@ -4,6 +4,7 @@ Airflow reads its configuration when it is first imported, so the environment is
 before any test module beside this file is imported.
 """
 
+import json
 import os
 import sys
 import tempfile
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from airflow.models.dagrun import DagRun
     from airflow.sdk import DAG
+
+    from airflow_provider.mixpeek.emulator import Emulator
 
 if "airflow" in sys.modules:
     raise RuntimeError(
@@ -37,6 +40,22 @@ os.environ |= {
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
 }
+
+
+@pytest.fixture
+def point_at(monkeypatch: pytest.MonkeyPatch) -> "Callable[..., None]":
+    """Return a function that makes a connection of an emulator, with the extra fields given."""
+
+    def point(server: "Emulator", *, key: str, conn_id: str = "mixpeek_default", **extra: Any) -> None:
+        connection = {
+            "conn_type": "mixpeek",
+            "password": key,
+            "host": server.url,
+            "extra": {"namespace": "shop", **extra},
+        }
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(connection))
+
+    return point
 
 
 @pytest.fixture(scope="session")

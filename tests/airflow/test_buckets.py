@@ -1,6 +1,5 @@
 """The operators that create and delete buckets."""
 
-import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -28,16 +27,10 @@ SCHEMA = {"hero": "image", "title": "text", "price": "float"}
 
 
 @pytest.fixture
-def server(make_emulator: Callable[..., Emulator], monkeypatch: pytest.MonkeyPatch) -> Emulator:
+def server(make_emulator: Callable[..., Emulator], point_at: Callable[..., None]) -> Emulator:
     """An emulator with one namespace, which the connection ``mixpeek_default`` points at."""
     emulator = make_emulator(task_seconds=0, namespaces=["shop"])
-    connection = {
-        "conn_type": "mixpeek",
-        "password": KEY,
-        "host": emulator.url,
-        "extra": {"namespace": "shop"},
-    }
-    monkeypatch.setenv("AIRFLOW_CONN_MIXPEEK_DEFAULT", json.dumps(connection))
+    point_at(emulator, key=KEY)
     return emulator
 
 
@@ -117,14 +110,9 @@ def test_create_refuses_wrong_arguments_before_anything_is_sent(
 
 
 def test_create_in_a_namespace_that_is_none_creates_nothing(
-    server: Emulator, monkeypatch: pytest.MonkeyPatch
+    server: Emulator, point_at: Callable[..., None]
 ) -> None:
-    monkeypatch.setenv(
-        "AIRFLOW_CONN_OTHER",
-        json.dumps(
-            {"conn_type": "mixpeek", "password": KEY, "host": server.url, "extra": {"namespace": "shpo"}}
-        ),
-    )
+    point_at(server, key=KEY, conn_id="other", namespace="shpo")
     with pytest.raises(MixpeekNamespaceError, match="'shpo'"):
         create(mixpeek_conn_id="other")
     assert server.state()["buckets"] == 0
@@ -172,14 +160,12 @@ def test_delete_refuses_another_word_when_the_dag_is_parsed() -> None:
 
 
 def test_buckets_come_and_go_in_a_dag(
-    server: Emulator, run_dag: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    server: Emulator,
+    run_dag: Callable[..., Any],
+    point_at: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv(
-        "AIRFLOW_CONN_SHOP_EU",
-        json.dumps(
-            {"conn_type": "mixpeek", "password": KEY, "host": server.url, "extra": {"namespace": "shop"}}
-        ),
-    )
+    point_at(server, key=KEY, conn_id="shop_eu")
     monkeypatch.delenv("AIRFLOW_CONN_MIXPEEK_DEFAULT")
     of_region = {"mixpeek_conn_id": "shop_{{ params.region }}"}
     with DAG("buckets_come_and_go", params={"region": "eu"}) as dag:

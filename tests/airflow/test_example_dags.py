@@ -1,7 +1,6 @@
 """The example DAGs, parsed as Airflow parses them and run on a real Airflow against the emulator."""
 
 import csv
-import json
 import tempfile
 from collections.abc import Callable
 from importlib.resources import files
@@ -14,6 +13,7 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow_provider.mixpeek.client import MixpeekClient
 from airflow_provider.mixpeek.emulator import Emulator
 
+KEY = "sk_examples_0001"
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
 
 
@@ -24,24 +24,21 @@ def examples() -> DagBag:
 
 @pytest.fixture
 def server(
-    make_emulator: Callable[..., Emulator], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    make_emulator: Callable[..., Emulator],
+    point_at: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> Emulator:
     # The files that example tasks write would stay in the machine's own folder.
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     emulator = make_emulator(task_seconds=0.2)
-    connection = {
-        "conn_type": "mixpeek",
-        "password": "sk_examples_0001",
-        "host": emulator.url,
-        "extra": {"namespace": "examples"},
-    }
-    monkeypatch.setenv("AIRFLOW_CONN_MIXPEEK_DEFAULT", json.dumps(connection))
+    point_at(emulator, key=KEY)
     return emulator
 
 
 @pytest.fixture
 def mixpeek(server: Emulator) -> Any:
-    with MixpeekClient("sk_examples_0001", namespace="examples", base_url=server.url) as client:
+    with MixpeekClient(KEY, namespace="shop", base_url=server.url) as client:
         yield client
 
 

@@ -40,16 +40,10 @@ def things(name: str, count: int) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def server(make_emulator: Callable[..., Emulator], monkeypatch: pytest.MonkeyPatch) -> Emulator:
+def server(make_emulator: Callable[..., Emulator], point_at: Callable[..., None]) -> Emulator:
     """An emulator that the connection ``mixpeek_default`` points at."""
     emulator = make_emulator(task_seconds=0, api_keys=[KEY], namespaces=["shop"])
-    connection = {
-        "conn_type": "mixpeek",
-        "password": KEY,
-        "host": emulator.url,
-        "extra": {"namespace": "shop"},
-    }
-    monkeypatch.setenv("AIRFLOW_CONN_MIXPEEK_DEFAULT", json.dumps(connection))
+    point_at(emulator, key=KEY)
     return emulator
 
 

@@ -1,6 +1,5 @@
 """The sensor that waits for tasks: how each wait can end, and what it says then."""
 
-import json
 import pickle
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -57,16 +56,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def server(make_emulator: Callable[..., Emulator], clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Emulator:
+def server(make_emulator: Callable[..., Emulator], clock: Clock, point_at: Callable[..., None]) -> Emulator:
     """An emulator whose tasks take ten seconds of the clock."""
     emulator = make_emulator(task_seconds=10, clock=clock.time)
-    connection = {
-        "conn_type": "mixpeek",
-        "password": KEY,
-        "host": emulator.url,
-        "extra": {"namespace": "shop"},
-    }
-    monkeypatch.setenv("AIRFLOW_CONN_MIXPEEK_DEFAULT", json.dumps(connection))
+    point_at(emulator, key=KEY)
     return emulator
 
 
@@ -92,11 +85,11 @@ def draft(mixpeek: MixpeekClient) -> Callable[[], WaitFor]:
 
 @pytest.fixture
 def submitted(mixpeek: MixpeekClient, draft: Callable[[], WaitFor]) -> Callable[[], dict[str, Any]]:
-    """Submits a batch of one object, and returns what there is to wait for, as XCom carries it."""
+    """Submits a batch of one object, beside others that run, and returns the wait as XCom carries it."""
 
     def made() -> dict[str, Any]:
         batch = draft()
-        task = mixpeek.batches.submit(batch.bucket, batch.batch_id)
+        task = mixpeek.batches.submit(batch.bucket, batch.batch_id, force=True)
         return WaitFor(task.task_id, batch.batch_id, batch.bucket).as_dict()
 
     return made
@@ -527,7 +520,7 @@ def test_airflow_does_with_each_end_what_it_should(
             server.fault({"fault": "task_outcome", "status": outcome, "error": "out of memory", "times": 1})
             stored = mixpeek.objects.create(bucket.bucket_id, blobs=[note])
             batch = mixpeek.batches.create(bucket.bucket_id, [stored.object_id])
-            return mixpeek.batches.submit(bucket.bucket_id, batch.batch_id).task_id
+            return mixpeek.batches.submit(bucket.bucket_id, batch.batch_id, force=True).task_id
 
         good, bad, odd, unseen = (submit(word) for word in ("COMPLETED", "FAILED", "PONDERING", "COMPLETED"))
     # The first tries of the last see nothing but a server that is down.
