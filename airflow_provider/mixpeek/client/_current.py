@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from airflow_provider.mixpeek.client import _current_words as words
@@ -144,7 +145,7 @@ class CurrentApi(CurrentBatches):
 
     def list_buckets(self, query: Query, *, cursor: str | None, size: int) -> Call[Page[Bucket]]:
         """``POST /v1/buckets/list``, one page; here values of the body win over the query."""
-        where = present({"limit": size, "offset": query.offset or None})
+        where = present({"limit": size, "offset": query.offset or None if cursor is None else None})
         return _page("metadata", path("buckets", "list"), query, _BUCKETS, cursor, size, body=where)
 
     def update_bucket(
@@ -240,7 +241,7 @@ class CurrentApi(CurrentBatches):
         method = "PATCH" if metadata is None else "PUT"
         body = present({**fields, "metadata": metadata, "key_prefix": key_prefix})
         request = Request(method, path("buckets", bucket_id, "objects", object_id), body=encode(body))
-        return write("data", request, MixpeekObject, repeatable=True)
+        return replace(write("data", request, MixpeekObject, repeatable=True), ambiguous=True)
 
     def delete_object(self, bucket_id: str, object_id: str) -> Call[Task | None]:
         """``DELETE /v1/buckets/{bucket}/objects/{object}``: answers nothing."""
@@ -251,7 +252,7 @@ class CurrentApi(CurrentBatches):
                 raise unusable(answer, request, "it has a body, and a deletion answers none")
             return None
 
-        return Call(request, "data", parse, repeatable=True)
+        return Call(request, "data", parse, repeatable=True, ambiguous=True)
 
 
 def _page(

@@ -99,6 +99,7 @@ class Call(Generic[T_co]):
     :param parse: Answer to result; raises MixpeekAnswerError.
     :param repeatable: Sending it twice does no more than sending it once.
     :param accepts: Refusing statuses whose body is a result all the same.
+    :param ambiguous: A server of the other generation would carry it out too, and answer something else.
     """
 
     request: Request
@@ -106,6 +107,7 @@ class Call(Generic[T_co]):
     parse: Callable[[Answer], T_co]
     repeatable: bool
     accepts: Callable[[Answer], bool] = field(default=lambda answer: 200 <= answer.status < 300)
+    ambiguous: bool = False
 
 
 @dataclass(frozen=True, slots=True)

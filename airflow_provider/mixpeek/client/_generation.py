@@ -31,12 +31,12 @@ GENERATIONS = {api.name: api for api in (CURRENT, LEGACY)}
 
 def call(session: Session, this: Call[T]) -> Flow[T]:
     """
-    Send one call; where the client's paths would do something else on a server of the other generation, only
-    to one that is known not to be (which is asked once per client).
+    Send one call; where it would do something else on a server of the other generation, only to one that is
+    known not to be (which is asked once per client).
 
     :raises MixpeekGenerationError: it speaks the other one; nothing was sent that could write.
     """
-    if session.api.same_paths_mean_other_things:
+    if session.api.same_paths_mean_other_things or this.ambiguous:
         yield from check_generation(session)
     return (yield from call_unchecked(session, this))
 
@@ -82,9 +82,17 @@ def _ask_generation(session: Session) -> Flow[str]:
     try:
         yield from call_unchecked(session, CURRENT.health())
     except MixpeekNotFoundError:
+        pass
+    else:
+        return CURRENT.name
+    try:
         yield from call_unchecked(session, LEGACY.health())
-        return LEGACY.name
-    return CURRENT.name
+    except MixpeekNotFoundError:
+        raise MixpeekGenerationError(
+            f"{session.settings.base_url} answers no call of either generation of the API (404)",
+            hint="Check the base URL: it is the API's address, with or without /v1.",
+        ) from None
+    return LEGACY.name
 
 
 def has_idempotency_keys(session: Session) -> Flow[bool]:

@@ -88,8 +88,15 @@ class LegacyApi(Api):
                 "the legacy generation of the API has no idempotency keys",
                 hint="Leave it out: a create whose answer is lost is not tried again.",
             )
+        self._check_blobs(blobs)
         together = {**fields, **(metadata or {})}
         return present({"blobs": blobs, "metadata": together or None, "key_prefix": key_prefix})
+
+    def _check_blobs(self, blobs: Sequence[Mapping[str, Any]]) -> None:
+        """Refuse what ``CreateBlobRequest`` does not have, and the server would ignore."""
+        for name in ("upload_id", "checksum"):
+            if any(name in blob for blob in blobs):
+                raise self._lacks(f"store a blob with {name}")
 
     # -- how -----------------------------------------------------------------------------------------------
 
@@ -213,6 +220,7 @@ class LegacyApi(Api):
         blobs: Sequence[Mapping[str, Any]] | None,
     ) -> Call[MixpeekObject | Task]:
         """``PUT /v1/buckets/{bucket}/objects/{object}``: ``metadata`` is merged into what is there."""
+        self._check_blobs(blobs or ())
         together = {**fields, **(metadata or {})}
         body = present({"metadata": together or None, "key_prefix": key_prefix, "blobs": blobs})
         request = Request("PUT", path("buckets", bucket_id, "objects", object_id), body=encode(body))

@@ -6,9 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from airflow_provider.mixpeek.client._calls import Page, Query, Reading, encode
-from airflow_provider.mixpeek.client._errors import MixpeekConfigError, MixpeekNotFoundError
+from airflow_provider.mixpeek.client._errors import (
+    MixpeekConfigError,
+    MixpeekGenerationError,
+    MixpeekNotFoundError,
+)
 from airflow_provider.mixpeek.client._flow import Flow, Session
-from airflow_provider.mixpeek.client._generation import call
+from airflow_provider.mixpeek.client._generation import call, has_idempotency_keys
 from airflow_provider.mixpeek.client._models import CreatedObjects, MixpeekObject, Task
 from airflow_provider.mixpeek.client._requests import NewBlob, NewObject, Policy, checked
 
@@ -28,14 +32,31 @@ def create_object(
         raise MixpeekConfigError(
             f"policy is {policy!r}, and must be one of {', '.join(map(repr, get_args(Policy)))}"
         )
-    return create_encoded_object(
-        session,
-        bucket_id,
-        encode(session.api.new_object_body(new)),
-        policy=policy,
-        auto_process=auto_process,
-        repeatable=new.idempotency_key is not None or policy == "upsert",
+    body = encode(session.api.new_object_body(new))
+    yield from _check_keys(session, [new])
+    return (
+        yield from create_encoded_object(
+            session,
+            bucket_id,
+            body,
+            policy=policy,
+            auto_process=auto_process,
+            repeatable=new.idempotency_key is not None or policy == "upsert",
+        )
     )
+
+
+def _check_keys(session: Session, new: Sequence[NewObject]) -> Flow[None]:
+    """
+    See that the server honours the idempotency keys of what is to be stored.
+
+    :raises MixpeekGenerationError: it would store them as fields, and a repeated create twice.
+    """
+    if any(one.idempotency_key is not None for one in new) and not (yield from has_idempotency_keys(session)):
+        raise MixpeekGenerationError(
+            "this server has no idempotency keys (they came with API 0.82)",
+            hint="Leave them out: a create whose answer is lost is then not tried again.",
+        )
 
 
 def create_encoded_object(
@@ -87,13 +108,15 @@ def create_objects(
     """Store several objects with one request."""
     new = [checked(NewObject, given, f"object {number}") for number, given in enumerate(objects)]
     bodies = [encode(session.api.new_object_body(one)) for one in new]
-    return create_encoded_objects(
+    storing = create_encoded_objects(
         session,
         bucket_id,
         bodies,
         auto_process=auto_process,
         repeatable=all(one.idempotency_key is not None for one in new),
     )
+    yield from _check_keys(session, new)
+    return (yield from storing)
 
 
 def create_encoded_objects(
@@ -105,13 +128,11 @@ def create_encoded_objects(
     repeatable: bool,
 ) -> Flow[CreatedObjects]:
     """Store objects whose bodies are bytes already."""
+    this = session.api.create_objects(bucket_id, bodies, auto_process=auto_process, repeatable=repeatable)
     most = session.api.max_objects_per_request
     if not 1 <= len(bodies) <= most:
         raise MixpeekConfigError(f"one request takes 1 to {most} objects, and these are {len(bodies)}")
-    return call(
-        session,
-        session.api.create_objects(bucket_id, bodies, auto_process=auto_process, repeatable=repeatable),
-    )
+    return call(session, this)
 
 
 def update_object(

@@ -305,7 +305,8 @@ class Objects(Resource):
         Change what is given of an object: at once on ``current``, in a task on ``legacy``.
 
         :param fields: Values at the object's root.
-        :param metadata: Merged into the nested ``metadata``.
+        :param metadata: Merged into the nested ``metadata``; on ``current`` a name that is not in it yet goes
+            to the root, and must be declared.
         :param blobs: New or changed blobs; ``legacy`` only.
         """
         return self._run(
