@@ -108,19 +108,15 @@ def create_bucket(
         declare_metadata=declare_metadata and session.api.metadata_is_declared,
     )
     unique = _unique_key(unique_key, whole)
+    creating = session.api.create_bucket(
+        name, schema=whole, description=description, unique_key=unique, metadata=metadata
+    )
 
     existing = yield from buckets_named(session, name)
     if existing:
         return _take_existing(existing, name, whole, unique, if_exists)
     try:
-        return (
-            yield from call(
-                session,
-                session.api.create_bucket(
-                    name, schema=whole, description=description, unique_key=unique, metadata=metadata
-                ),
-            )
-        )
+        return (yield from call(session, creating))
     except MixpeekError as error:
         # Somebody else may have created it in between, or our own request did and its answer was lost.
         if if_exists != "reuse" or not (isinstance(error, MixpeekConflictError) or error.may_be_stored):

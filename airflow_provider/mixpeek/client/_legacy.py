@@ -86,7 +86,7 @@ class LegacyApi(Api):
         if idempotency_key is not None:
             raise MixpeekGenerationError(
                 "the legacy generation of the API has no idempotency keys",
-                hint="Leave it out: a create whose answer is lost is not tried again.",
+                hint="Leave it out: a lost create is then not tried again. The current one has them.",
             )
         self._check_blobs(blobs)
         together = {**fields, **(metadata or {})}

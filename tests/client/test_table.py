@@ -1,0 +1,49 @@
+"""Both clients, both generations, one table: every call does the same, or says that it cannot be."""
+
+import pytest
+
+from airflow_provider.mixpeek.client import AsyncMixpeekClient, MixpeekClient, MixpeekGenerationError
+
+from .calls_processed import TABLE
+from .shop import LACKS, Shop
+
+OTHER = {"current": "legacy", "legacy": "current"}
+
+#: How a client is made, driven and ended; none of it is a call.
+NO_CALLS = {"from_env", "from_settings", "run", "stopped_by", "close"}
+
+
+@pytest.fixture(params=["current", "legacy"])
+def shop(request, connect, make_emulator):
+    emulator = make_emulator(generation=request.param, namespaces=["shop"], task_seconds=0)
+    return Shop(connect(emulator.url, generation=request.param), emulator, request.param).open()
+
+
+@pytest.mark.parametrize("row", TABLE, ids=str)
+def test_both_clients_do_what_the_table_says(shop, row):
+    expected = getattr(row, shop.generation)
+    if expected is not LACKS:
+        assert row.do(shop) == expected
+        return
+    before = shop.emulator.state()
+    with pytest.raises(
+        MixpeekGenerationError,
+        match=rf"the {shop.generation} generation .*The {OTHER[shop.generation]} one",
+    ):
+        row.do(shop)
+    assert shop.emulator.state() == before
+
+
+@pytest.mark.parametrize("kind", [MixpeekClient, AsyncMixpeekClient])
+def test_the_table_has_every_call(kind, settings):
+    client = kind.from_settings(settings)
+    calls = set()
+    for name in dir(client):
+        member = getattr(client, name)
+        if name.startswith("_") or name in NO_CALLS or name == "session":
+            continue
+        if callable(member):
+            calls.add(name)
+        else:
+            calls |= {f"{name}.{method}" for method in dir(member) if not method.startswith("_")}
+    assert {row.call for row in TABLE} == calls
