@@ -161,3 +161,14 @@ def make_shop(in_process) -> Callable[..., Any]:
 @pytest.fixture
 async def shop(make_shop) -> Shop:
     return await make_shop()
+
+
+@pytest.fixture
+def new_async_bucket() -> Callable[..., Any]:
+    """Makes a bucket through an async client and answers its path."""
+
+    async def make(api: httpx.AsyncClient) -> str:
+        body = {"bucket_name": "products", "bucket_schema": {"properties": PROPERTIES}}
+        return f"/v1/buckets/{(await api.post('/v1/buckets', json=body)).json()['bucket_id']}"
+
+    return make

@@ -114,6 +114,12 @@ def test_without_a_start_there_is_no_url():
         {"max_batch_size": 0},
         {"undeclared_metadata": "ignore"},
         {"idempotency_conflict": "error"},
+        {"generation": "next"},
+        {"api_version": "0.83"},
+        {"api_version": "0.81", "generation": "legacy"},
+        {"draft_seconds": -1},
+        {"rate_limits": {"reading": 1}},
+        {"rate_limits": {"data": 0}},
         {"api_keys": [""]},
     ],
 )
@@ -149,6 +155,7 @@ def test_as_a_process_it_says_where_and_ends_cleanly(number: signal.Signals):
         "sk_one",
     ]
     command += ["--namespace", "shop", "--task-seconds", "0", "--rate-limit", "100", "--burst", "5"]
+    command += ["--category-limit", "metadata=3", "--category-limit", "data=2"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
     ) as process:
@@ -156,7 +163,8 @@ def test_as_a_process_it_says_where_and_ends_cleanly(number: signal.Signals):
             line = process.stdout.readline()
             url = line.split()[-1]
             answer = httpx.get(f"{url}/v1/me", headers={"Authorization": "Bearer sk_one"})
-            assert (answer.status_code, answer.headers["X-RateLimit-Limit"]) == (200, "5")
+            assert (answer.status_code, answer.headers["X-RateLimit-Limit"]) == (200, "3")
+            assert answer.json()["rate_limits"]["data"] == 120
             assert httpx.get(f"{url}/v1/me", headers={"Authorization": "Bearer sk_two"}).status_code == 401
             process.send_signal(number)
             rest, errors = process.communicate(timeout=20)
@@ -172,3 +180,7 @@ def test_flags_that_make_no_sense_are_explained(capsys, emulator: Emulator):
     with pytest.raises(SystemExit):
         main(["--undeclared-metadata", "ignore"])
     capsys.readouterr()
+    for wrong in ("reading=1", "data=fast", "data"):
+        with pytest.raises(SystemExit):
+            main(["--category-limit", wrong])
+        assert wrong.partition("=")[0] in capsys.readouterr().err

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from airflow_provider.mixpeek.emulator.limits import TokenBucket
+import pytest
+
+from airflow_provider.mixpeek.emulator.limits import TokenBucket, category_of
 
 
 def test_a_full_bucket_lets_a_burst_through_and_then_the_rate():
@@ -66,3 +68,57 @@ async def test_health_and_control_calls_are_not_limited(in_process):
 async def test_without_a_limit_there_are_no_such_headers(in_process):
     _, api = await in_process()
     assert "X-RateLimit-Limit" not in (await api.get("/v1/me")).headers
+
+
+async def test_categories_have_limits_of_their_own(in_process, clock):
+    _, api = await in_process(rate_limits={"data": 1, "compute": 0.5})
+    body = {"bucket_name": "b", "bucket_schema": {"properties": {}}}
+    bucket = f"/v1/buckets/{(await api.post('/v1/buckets', json=body)).json()['bucket_id']}"
+    stored = (await api.post(f"{bucket}/objects", json={})).json()["object_id"]
+    refused = await api.post(f"{bucket}/objects", json={})
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "1")
+    assert refused.json()["error"]["details"]["category"] == "data"
+    assert "data" in refused.json()["error"]["message"]
+    batch = await api.post(f"{bucket}/batches", json={"object_ids": [stored]})
+    assert (batch.status_code, batch.headers["X-RateLimit-Remaining"]) == (200, "0")
+    path = f"{bucket}/batches/{batch.json()['batch_id']}"
+    assert (await api.post(f"{path}/submit")).headers["Retry-After"] == "2"
+    # What has no limit goes on, and says none.
+    for free in (bucket, path, "/v1/me"):
+        answer = await api.get(free)
+        assert answer.status_code == 200
+        assert "X-RateLimit-Limit" not in answer.headers
+    clock.now += 2
+    assert (await api.post(f"{path}/submit")).status_code == 200
+    assert (await api.get("/v1/me")).json()["rate_limits"] == {"data": 60, "compute": 30}
+
+
+async def test_the_tighter_limit_speaks(in_process, clock):
+    _, api = await in_process(rate_limit=1, burst=3, rate_limits={"metadata": 2})
+    answers = [await api.get("/v1/me") for _ in range(3)]
+    assert [each.status_code for each in answers] == [200, 200, 429]
+    assert [each.headers["X-RateLimit-Limit"] for each in answers] == ["2", "2", "2"]
+    # A refusal of the category cost nothing of the whole.
+    clock.now += 0.5
+    answer = await api.get("/v1/me")
+    assert (answer.status_code, answer.headers["X-RateLimit-Limit"]) == (200, "2")
+    clock.now += 0.5
+    assert (await api.get("/v1/me")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "category"),
+    [
+        ("POST", "/v1/buckets/{b}/objects/batch", "data"),
+        ("GET", "/v1/buckets/{b}/objects/{o}", "data"),
+        ("POST", "/v1/buckets/{b}/batches", "compute"),
+        ("POST", "/v1/buckets/{b}/batches/{x}/submit", "compute"),
+        ("POST", "/v1/buckets/{b}/batches/list", "metadata"),
+        ("GET", "/v1/batches/{x}", "metadata"),
+        ("POST", "/v1/buckets/{b}/uploads/{u}/confirm", "upload"),
+        ("GET", "/v1/tasks/{t}", "metadata"),
+        ("POST", "/v1/buckets/{b}/objects/create", "data"),
+    ],
+)
+def test_what_belongs_to_which_category(method: str, path: str, category: str):
+    assert category_of(method, path) == category

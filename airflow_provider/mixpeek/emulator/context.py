@@ -142,14 +142,14 @@ async def read_body(request: Request, shape: Shape, *, optional: bool = False) -
         message = f"The content type is '{media_type}'; send application/json"
         raise invalid([Problem("model_attributes_type", ("body",), message)])
     try:
-        body = json_text.read(raw)
+        body = json_text.read(raw, deep=False)
+    except json_text.TooDeepError as error:
+        raise invalid([Problem("recursion_loop", ("body",), str(error))]) from None
     except json_text.NotJson as error:
         context_of(request).state.invalid_json += 1
         raise invalid(
             [Problem("json_invalid", ("body", error.pos), f"JSON decode error: {error.msg}")]
         ) from None
-    if json_text.is_too_deep(raw, body):
-        raise invalid([Problem("recursion_loop", ("body",), "The body is nested too deeply")])
     if body is None and optional:
         return {}
     problems: list[Problem] = []

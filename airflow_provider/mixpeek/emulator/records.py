@@ -112,7 +112,10 @@ class StoredObject:
     @property
     def size_bytes(self) -> int:
         """What the server holds of it; of files behind URLs it knows nothing."""
-        return sum(blob["details"].get("size_bytes") or 0 for blob in self.blobs)
+        size = 0
+        for blob in self.blobs:
+            size += blob["details"].get("size_bytes") or 0
+        return size
 
 
 @dataclass(slots=True)

@@ -44,6 +44,8 @@ class Settings:
         storage and a warning; None: what the API version does, which is to refuse since 0.82.
     :param idempotency_conflict: What another body under a used key gets: the first object, or a 409.
     :param database: The file in which everything is kept; None: nothing outlives the process.
+    :ivar is_before_82: Whether it speaks the current generation as it was before 0.82.
+    :ivar accepts_undeclared: Whether root keys that no schema declares are stored.
     :raises ValueError: A number is out of range, or a word is none of those it may be.
     """
 
@@ -65,17 +67,9 @@ class Settings:
     idempotency_conflict: IdempotencyConflict = "replay"
     database: str | Path | None = None
 
-    @property
-    def is_before_82(self) -> bool:
-        """Whether it speaks the current generation as it was before 0.82."""
-        return self.generation == "current" and self.api_version == "0.81"
-
-    @property
-    def accepts_undeclared(self) -> bool:
-        """Whether root keys that no schema declares are stored."""
-        if self.undeclared_metadata is None:
-            return self.is_before_82
-        return self.undeclared_metadata == "accept"
+    # Plain attributes, because they are asked for every object.
+    is_before_82: bool = field(init=False)
+    accepts_undeclared: bool = field(init=False)
 
     @property
     def version(self) -> str:
@@ -83,6 +77,13 @@ class Settings:
         return "legacy" if self.generation == "legacy" else self.api_version
 
     def __post_init__(self) -> None:
+        self._check()
+        before_82 = self.generation == "current" and self.api_version == "0.81"
+        accepts = before_82 if self.undeclared_metadata is None else self.undeclared_metadata == "accept"
+        object.__setattr__(self, "is_before_82", before_82)
+        object.__setattr__(self, "accepts_undeclared", accepts)
+
+    def _check(self) -> None:
         for name in _SECONDS:
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; give seconds, 0 or more")

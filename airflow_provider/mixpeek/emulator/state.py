@@ -236,7 +236,11 @@ class State:
             self.words.new_object,
         )
         bucket.last_upload = now
-        self._index(bucket, stored)
+        bucket.objects[stored.object_id] = stored
+        unique = bucket.unique_key(fields)
+        if unique is not None:
+            bucket.by_unique_key[unique] = stored
+        self.touch(bucket)
         self.touch(stored)
         return stored
 
@@ -247,7 +251,8 @@ class State:
             bucket.by_content = None
         elif bucket.by_content is not None and (content := content_hash(blobs)) is not None:
             bucket.by_content.setdefault(content, stored)
-        bucket.size_bytes -= stored.size_bytes
+        if stored.blobs:
+            bucket.size_bytes -= stored.size_bytes
         stored.blobs = blobs
         bucket.size_bytes += stored.size_bytes
         self.touch(stored)

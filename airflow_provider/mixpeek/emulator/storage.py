@@ -56,9 +56,7 @@ class Storage:
     def _open(self) -> sqlite3.Connection:
         try:
             # Every call comes from the one thread that serves, which is not the one that opened it.
-            connection = sqlite3.connect(
-                self.path, isolation_level=None, check_same_thread=False, timeout=1.0
-            )
+            connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=0)
         except sqlite3.Error as error:
             raise ValueError(f"The database {self.path} cannot be opened: {error}") from error
         try:

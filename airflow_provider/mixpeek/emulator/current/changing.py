@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider.mixpeek.emulator.errors import Refusal, invalid
@@ -32,9 +32,15 @@ def patch_object(
     :param body: Right in its shape (``OBJECT_PATCH``).
     :raises Refusal: The bucket's schema or its unique key refuses it; nothing was changed.
     """
+    known = declared_fields(settings)
     changed = {name: value for name, value in body.items() if name not in OBJECT_CHANGES}
-    problems = _foreign(changed, declared_fields(settings))
-    check_fields(bucket, changed.items(), ("body",), settings, problems)
+    problems = [
+        Problem("value_error", ("body", name), f"'{name}' cannot be changed: create another object")
+        for name in changed
+        if name in known
+    ]
+    own = [(name, value) for name, value in changed.items() if name not in known]
+    check_fields(bucket, own, ("body",), settings, problems)
     if problems:
         raise invalid(problems)
     merged = {name: value for name, value in (stored.fields | changed).items() if value is not None}
@@ -78,12 +84,3 @@ def put_object(
     if inside:
         patched["metadata"] = held | inside
     patch_object(state, settings, bucket, stored, patched, now)
-
-
-def _foreign(changed: dict[str, Any], known: Mapping[str, Any]) -> list[Problem]:
-    """The names that a create takes and a change does not."""
-    return [
-        Problem("value_error", ("body", name), f"'{name}' cannot be changed: create another object")
-        for name in changed
-        if name in known
-    ]

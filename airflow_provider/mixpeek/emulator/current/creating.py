@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -52,7 +53,9 @@ def create_object(
     :param policy: The request's policy for buckets with a unique key.
     :raises Refusal: The bucket's schema or its unique key refuses it; nothing was stored.
     """
-    undeclared = _check(bucket, body, location, settings)
+    known = declared_fields(settings)
+    own = [(name, value) for name, value in body.items() if name not in known]
+    undeclared = _check(bucket, own, body.get("blobs", ()), location, settings)
     key = None if settings.is_before_82 else body.get("idempotency_key")
     body_hash = None
     if key:
@@ -68,13 +71,15 @@ def create_object(
         if first is not None:
             return Created(first, "idempotency_key")
 
+    fields = _fields(own, body.get("blobs", ()), known)
+    edges = body.get("edges") if "edges" in known else None
     unique = check_unique_key(bucket, body, location)
     if unique is not None:
         chosen = policy or bucket.definition["unique_key"].get("default_policy")
         existing = bucket.by_unique_key.get(unique)
         _apply_policy(bucket, chosen, unique, existing)
         if existing is not None:
-            _update(state, settings, bucket, existing, body, now)
+            _update(state, bucket, existing, body, fields, edges, now)
             if key:
                 state.set_key(bucket, key, existing)
             return Created(existing, None, undeclared)
@@ -88,29 +93,34 @@ def create_object(
         bucket,
         now,
         key_prefix=body.get("key_prefix"),
-        edges=[] if settings.is_before_82 else body.get("edges", []),
-        fields=_fields(body, settings),
+        edges=edges or [],
+        fields=fields,
         body_hash=body_hash,
     )
     blobs = [
         store_blob(blob, bucket.bucket_id, stored.object_id, number)
         for number, blob in enumerate(body.get("blobs", ()))
     ]
-    state.set_blobs(bucket, stored, blobs)
+    if blobs:
+        state.set_blobs(bucket, stored, blobs)
     if key:
         state.set_key(bucket, key, stored)
     return Created(stored, None, undeclared)
 
 
-def _check(bucket: Bucket, body: dict[str, Any], location: Location, settings: Settings) -> list[str]:
+def _check(
+    bucket: Bucket,
+    own: list[tuple[str, Any]],
+    blobs: Sequence[dict[str, Any]],
+    location: Location,
+    settings: Settings,
+) -> list[str]:
     """Hold an object to its bucket's schema; answers the undeclared root keys that were let through."""
     properties = bucket.properties
     problems: list[Problem] = []
-    known = declared_fields(settings)
-    own = [(name, value) for name, value in body.items() if name not in known]
     undeclared = check_fields(bucket, own, location, settings, problems)
     present = {name for name, value in own if value is not None}
-    for index, blob in enumerate(body.get("blobs", ())):
+    for index, blob in enumerate(blobs):
         place = (*location, "blobs", index)
         declared = properties.get(blob["property"])
         if declared is None:
@@ -134,11 +144,12 @@ def _check(bucket: Bucket, body: dict[str, Any], location: Location, settings: S
     return undeclared
 
 
-def _fields(body: dict[str, Any], settings: Settings) -> dict[str, Any]:
-    """The root keys that are the object's own, those of its blobs' metadata included."""
-    known = declared_fields(settings)
-    fields = {name: value for name, value in body.items() if name not in known and value is not None}
-    for blob in body.get("blobs", ()):
+def _fields(
+    own: list[tuple[str, Any]], blobs: Sequence[dict[str, Any]], known: Mapping[str, object]
+) -> dict[str, Any]:
+    """The fields to store: the object's own, and those of its blobs' metadata."""
+    fields = {name: value for name, value in own if value is not None}
+    for blob in blobs:
         for name, value in (blob.get("metadata") or {}).items():
             if name not in RESERVED and name not in known:
                 fields.setdefault(name, value)
@@ -168,10 +179,11 @@ def _apply_policy(
 
 def _update(
     state: State,
-    settings: Settings,
     bucket: Bucket,
     stored: StoredObject,
     body: dict[str, Any],
+    fields: dict[str, Any],
+    edges: list[dict[str, Any]] | None,
     now: float,
 ) -> None:
     """Write over the fields and blobs that the body names; what it does not name stays."""
@@ -184,6 +196,6 @@ def _update(
     state.set_blobs(bucket, stored, blobs)
     if body.get("key_prefix") is not None:
         stored.key_prefix = body["key_prefix"]
-    if "edges" in body and not settings.is_before_82:
-        stored.edges = body["edges"]
-    state.set_fields(bucket, stored, stored.fields | _fields(body, settings), now)
+    if edges is not None:
+        stored.edges = edges
+    state.set_fields(bucket, stored, stored.fields | fields, now)
