@@ -17,6 +17,7 @@ import pytest
 from airflow_provider.mixpeek.client import AsyncMixpeekClient, MixpeekClient, Settings
 from airflow_provider.mixpeek.client import _async_client as async_module
 from airflow_provider.mixpeek.client import _client as sync_module
+from airflow_provider.mixpeek.client._api import Api
 from airflow_provider.mixpeek.client._current import CurrentApi
 from airflow_provider.mixpeek.client._flow import Answer, Flow, Request, Session
 from airflow_provider.mixpeek.client._gate import Gate
@@ -129,10 +130,13 @@ class World:
 
     @property
     def session(self) -> Session:
+        return self.session_of(CurrentApi())
+
+    def session_of(self, api: Api) -> Session:
         settings = Settings.of(api_key=KEY, namespace="shop", base_url="localhost:1")
         return Session(
             settings,
-            CurrentApi(),
+            api,
             self.gate,
             clock=lambda: self.now,
             wall=lambda: self.wall + self.now,

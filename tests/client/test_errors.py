@@ -3,11 +3,8 @@
 import copy
 import json
 import pickle
-import traceback
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from airflow_provider.mixpeek.client import (
     MixpeekAnswerError,
@@ -232,6 +229,8 @@ def test_a_very_large_refusal_is_not_read():
         ({"retry-after": "15"}, envelope(429, retry_after_seconds=99), 15),
         ({"retry-after": "1.5"}, {}, 1.5),
         ({}, envelope(503, retry_after_seconds=12), 12),
+        ({}, {"error": {"details": {"retry_after_seconds": 12}}}, 12),
+        ({}, {"detail": {"error": {"details": {"retry_after_seconds": 12}}}}, 12),
         ({}, envelope(429, retry_after=7, limit=60, window=60), 7),
         ({}, {"error": {"code": "rate_limit_exceeded", "message": "m", "retry_after": 9}}, 9),
         ({"retry-after": "Fri, 15 Jan 2027 08:00:30 GMT"}, {}, 30),
@@ -278,53 +277,6 @@ def test_a_redirect_is_an_error_that_names_the_host(location, named):
     assert type(error) is MixpeekAnswerError
     assert f"redirects (307) to {named}," in error.message
     assert not error.retryable
-
-
-# --- everything a server can say ---
-
-WORDS = st.sampled_from(
-    [
-        *("error", "detail", "details", "message", "type", "code", "loc", "location", "msg", "limit"),
-        *("validation_errors", "retry_after", "retry_after_seconds", "retryable", "resource", "current"),
-    ]
-)
-LEAVES = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(),
-    st.floats(),
-    st.text(st.characters()),
-    st.just(f"Bearer {KEY}"),
-)
-BODIES = st.recursive(
-    LEAVES,
-    lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.dictionaries(WORDS | st.text(max_size=3) | st.just(KEY), inner, max_size=5)
-    ),
-    max_leaves=20,
-)
-
-
-def assert_no_secret(error):
-    shown = [str(error), repr(error), repr(error.args), repr(vars(error))]
-    shown += traceback.format_exception(error)
-    shown.append(pickle.dumps(error).decode("latin-1"))
-    assert not [text for text in shown if KEY in text]
-
-
-@given(
-    status=st.integers(300, 599),
-    body=BODIES.map(lambda body: json.dumps(body).encode()) | st.binary() | st.just(KEY.encode()),
-    headers=st.dictionaries(
-        st.sampled_from(["retry-after", "location", "content-type"]), st.text(), max_size=3
-    ),
-)
-def test_whatever_a_server_says_becomes_one_of_our_errors(status, body, headers):
-    error = refused(status, body, headers)
-    assert isinstance(error, MixpeekError)
-    str(error).encode()
-    assert_no_secret(error)
 
 
 def test_the_key_is_taken_out_before_a_text_is_cut():
