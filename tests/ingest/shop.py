@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from airflow_provider.mixpeek.client import Bucket, MixpeekClient
+from airflow_provider.mixpeek.client import Bucket, MixpeekClient, MixpeekObject
 from airflow_provider.mixpeek.emulator import Emulator
 
 SCHEMA = {"title": "text", "hero": "image", "sku": "string", "price": "float", "stars": "integer"}
 MAPPING: dict[str, Any] = {"blobs": {"title": "title"}, "metadata": ["sku", "price", "stars"]}
 BATCH = "/v1/buckets/{bucket_identifier}/objects/batch"
+CREATE = "/v1/buckets/{bucket_identifier}/objects/create"
 BATCHES = "/v1/buckets/{bucket_identifier}/batches"
 SUBMIT = "/v1/buckets/{bucket_identifier}/batches/{batch_id}/submit"
 
@@ -39,9 +40,15 @@ def writes(emulator: Emulator) -> int:
     )
 
 
-def stored(mixpeek: MixpeekClient, bucket: Bucket) -> dict[str, Any]:
+def fields(thing: MixpeekObject) -> dict[str, Any]:
+    """An object's values, at its root or in its metadata: the legacy generation has all of them there."""
+    extra: dict[str, Any] = thing.model_extra or {}
+    return extra | (extra.get("metadata") or {})
+
+
+def stored(mixpeek: MixpeekClient, bucket: Bucket) -> dict[str, MixpeekObject]:
     """The bucket's objects by sku; one that is there twice fails."""
     found = list(mixpeek.objects.list(bucket.bucket_id))
-    twice = [sku for sku, count in Counter(each.model_extra["sku"] for each in found).items() if count > 1]
+    twice = [sku for sku, count in Counter(fields(each)["sku"] for each in found).items() if count > 1]
     assert not twice
-    return {each.model_extra["sku"]: each for each in found}
+    return {fields(each)["sku"]: each for each in found}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider.mixpeek.client import MixpeekServerError, MixpeekValidationError, ValidationIssue
-from airflow_provider.mixpeek.ingest._blame import Verdict, is_about_rows, judge
+from airflow_provider.mixpeek.ingest._blame import Complaint, Verdict, is_about_rows, judge
 
 
 def refusal(*locations: tuple[str | int, ...], status: int = 422) -> MixpeekValidationError:
@@ -26,12 +26,13 @@ def test_named_rows_are_to_blame_and_the_others_are_sent_again():
     error = refusal(
         ("body", "objects", 3, "title"), ("body", "objects", 3, "blobs", 0, "data"), ("objects", 0)
     )
-    assert judge(error, 5) == Verdict({3: "title: no; blobs.0.data: no", 0: "no"}, ((1, 2, 4),))
+    guilty = {3: Complaint("title: no; blobs.0.data: no", ("title",)), 0: Complaint("no")}
+    assert judge(error, 5) == Verdict(guilty, ((1, 2, 4),))
 
 
 def test_when_all_are_named_nobody_is_left():
     assert judge(refusal(("body", "objects", 0), ("body", "objects", 1)), 2) == Verdict(
-        {0: "no", 1: "no"}, ()
+        {0: Complaint("no"), 1: Complaint("no")}, ()
     )
 
 
@@ -53,5 +54,6 @@ def test_without_a_row_named_halves_are_tried(location):
 
 
 def test_a_row_alone_is_to_blame_whatever_is_named():
-    assert judge(refusal(("body", "objects", 7, "x")), 1) == Verdict({0: "x: no"}, ())
-    assert judge(refusal(status=413), 1) == Verdict({0: "422: refused"}, ())
+    assert judge(refusal(("body", "objects", 7, "x")), 1) == Verdict({0: Complaint("x: no", ("x",))}, ())
+    assert judge(refusal(("body", "x")), 1) == Verdict({0: Complaint("x: no", ("x",))}, ())
+    assert judge(refusal(status=413), 1) == Verdict({0: Complaint("422: refused")}, ())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,3 +58,26 @@ def test_a_row_that_just_fits_is_cut():
 
 def test_a_row_tells_how_it_came():
     assert row(101, 1).values() == {"a": 2}
+
+
+@pytest.mark.parametrize(
+    ("location", "column"),
+    [
+        (("blobs", 1, "data"), "image_url"),
+        (("blobs", 0), "name"),
+        (("price",), "price"),
+        (("metadata", "maker"), "maker"),
+        (("metadata", "maker", "city"), "maker"),
+        (("blobs", 2, "data"), None),
+        (("blobs",), None),
+        (("metadata",), None),
+        (("key_prefix",), None),
+        (("unknown",), None),
+        ((), None),
+    ],
+)
+def test_a_place_in_an_object_is_that_of_a_column(location, column):
+    block = DictBlock(7, [{"name": "a", "image_url": "s3://a/b", "price": 1, "maker": {"city": "Roma"}}])
+    body = json.dumps({"blobs": [{"property": "title"}, {"property": "hero"}]}).encode()
+    made = Row(7, body, block, {"hero": "image_url", "title": "name"})
+    assert made.column_at(location) == column

@@ -133,9 +133,9 @@ def test_a_row_that_a_refusal_names_is_rejected_and_the_others_are_stored(emulat
     emulator.fault({"fault": "status", "status": 422, "body": body, "path": BATCH, "times": 1})
     many = rows(100)
     report = load(mixpeek, many, on_error="collect")
-    assert [(row.row, row.reason, row.error_type) for row in report.rejected_rows] == [
-        (3, "title: no good", "ValidationError"),
-        (41, "blobs.0.data: no good", "ValidationError"),
+    assert [(row.row, row.column, row.reason, row.error_type) for row in report.rejected_rows] == [
+        (3, "title", "title: no good", "ValidationError"),
+        (41, "title", "blobs.0.data: no good", "ValidationError"),
     ]
     assert [row.values for row in report.rejected_rows] == [many[3], many[41]]
     assert (report.created, emulator.state()["objects"], calls(emulator, BATCH)) == (98, 98, 2)
@@ -144,7 +144,9 @@ def test_a_row_that_a_refusal_names_is_rejected_and_the_others_are_stored(emulat
 def test_with_fail_such_a_row_stops_the_run(emulator, mixpeek, bucket):
     body = envelope(["body", "objects", 3, "title"])
     emulator.fault({"fault": "status", "status": 422, "body": body, "path": BATCH, "times": 1})
-    with pytest.raises(RowsRejectedError, match="row 3: ValidationError: title: no good") as raised:
+    with pytest.raises(
+        RowsRejectedError, match="row 3, column 'title': ValidationError: title: no good"
+    ) as raised:
         load(mixpeek, rows(100), on_error="fail")
     assert (raised.value.report.rejected, raised.value.report.unsent) == (1, 99)
 

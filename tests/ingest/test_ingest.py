@@ -18,12 +18,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from airflow_provider.mixpeek.client import WaitFor
 from airflow_provider.mixpeek.ingest import ObjectMapping, Report, ingest
 from airflow_provider.mixpeek.ingest import _ingest as ingest_module
 from airflow_provider.mixpeek.ingest._identity import row_keyer
 from airflow_provider.mixpeek.ingest._values import plain_column
+from airflow_provider.mixpeek.waiting import Outcome
 
-from .shop import BATCH, MAPPING, SCHEMA, calls, rows, stored
+from .shop import BATCH, MAPPING, SCHEMA, calls, fields, rows, stored
 
 MANY = 10_100
 
@@ -56,6 +58,40 @@ SOURCES: dict[str, Any] = {
     "csv": in_csv,
     "json lines": json_lines,
 }
+
+
+SERVERS: dict[str, dict[str, Any]] = {
+    "0.82": {},
+    "0.81": {"api_version": "0.81"},
+    "legacy": {"generation": "legacy"},
+}
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+@pytest.mark.parametrize("server", SERVERS)
+def test_the_whole_way_from_rows_to_processed_objects(server, kind, make_emulator, connect, tmp_path):
+    now = [1_800_000_000.0]
+    emulator = make_emulator(**SERVERS[server], task_seconds=60, clock=lambda: now[0])
+    mixpeek = connect(emulator, generation=SERVERS[server].get("generation", "current"))
+    bucket = mixpeek.buckets.create("products", schema=SCHEMA)
+    many = rows(250)
+    report = ingest(
+        mixpeek, "products", SOURCES[kind](tmp_path, many), mapping=MAPPING, scope="load", batch_size=100
+    )
+    waits = [WaitFor.of(wait) for wait in report.waits]
+    assert {mixpeek.look(wait).outcome for wait in waits} == {Outcome.RUNNING}
+    now[0] += 60
+    assert {mixpeek.look(wait).outcome for wait in waits} == {Outcome.DONE}
+
+    assert report.rows_read == report.created + report.stored == 250
+    assert emulator.state()["objects_processed"] == {"1": 250}
+    found = stored(mixpeek, bucket)
+    for row in many:
+        values = fields(found[row["sku"]])
+        assert (values["price"], values["stars"]) == (row["price"], row["stars"])
+        (blob,) = found[row["sku"]].blobs
+        assert (blob.property, blob.type) == ("title", "text")
+        assert row["title"] in ((blob.properties or {}).get("text"), (blob.model_extra or {}).get("data"))
 
 
 @pytest.mark.parametrize("kind", SOURCES)
@@ -119,10 +155,12 @@ def test_blobs_fields_metadata_and_key_prefix_arrive_as_they_should(mixpeek, buc
     assert not any("unmapped" in each.model_extra for each in found.values())
 
 
-def test_without_a_mapping_columns_named_like_properties_are_taken(mixpeek, bucket):
+def test_without_a_mapping_columns_named_like_properties_are_taken(mixpeek, bucket, caplog):
+    caplog.set_level("INFO", "airflow_provider.mixpeek.ingest")
     report = ingest(mixpeek, "products", [row | {"other": 1} for row in rows(3)], scope="load")
     assert report.created == 3
     assert stored(mixpeek, bucket)["S000002"].model_extra["stars"] == 2
+    assert "price, sku, stars, title are named like properties of the bucket and used; other" in caplog.text
 
 
 def test_the_order_of_rows_and_columns_and_the_size_of_blocks_do_not_matter(

@@ -2,6 +2,7 @@
 
 import csv
 import datetime as dt
+import json
 import pickle
 from collections import UserDict
 from decimal import Decimal
@@ -15,7 +16,7 @@ import pytest
 
 from airflow_provider.mixpeek.ingest._errors import SourceError
 from airflow_provider.mixpeek.ingest._identity import row_keyer
-from airflow_provider.mixpeek.ingest._sources import open_source
+from airflow_provider.mixpeek.ingest._sources import BLOCK_BYTES, open_source
 from airflow_provider.mixpeek.ingest._values import plain_column
 
 NOON = dt.datetime(2026, 7, 1, 12, tzinfo=dt.UTC)
@@ -292,3 +293,41 @@ def test_a_column_that_python_cannot_hold_is_named():
     with pytest.raises(SourceError, match=r"column 'day' \(Date\) cannot be read from row 0 on"):
         block.column("day")
     assert "cannot be read" in block.row(0)["day"]
+
+
+def many_texts(length, count, path, kind):
+    rows = [{"id": str(number), "text": f"{number:08}" * (length // 8)} for number in range(count)]
+    frame = pd.DataFrame(rows)
+    if kind == "csv":
+        frame.to_csv(path / "a.csv", index=False)
+        return path / "a.csv"
+    if kind == "json lines":
+        (path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return path / "a.jsonl"
+    if kind == "parquet":
+        # Texts of their own: what repeats would be stored once.
+        pq.write_table(pa.Table.from_pylist(rows), path / "a.parquet", compression="none")
+        return path / "a.parquet"
+    table = pa.Table.from_pylist(rows)
+    return {
+        "list": rows,
+        "iterator": iter(rows),
+        "pandas": frame,
+        "polars": pl.DataFrame(rows),
+        "arrow": table,
+        "batches": pa.RecordBatchReader.from_batches(table.schema, table.to_batches()),
+    }[kind]
+
+
+@pytest.mark.parametrize(
+    "kind", ["list", "iterator", "pandas", "polars", "arrow", "batches", "parquet", "csv", "json lines"]
+)
+def test_rows_that_are_large_are_read_a_few_at_a_time_and_small_ones_many(kind, tmp_path):
+    for length, count, most in ((BLOCK_BYTES // 4, 10, 5), (BLOCK_BYTES * 2, 2, 1), (80, 600, 500)):
+        blocks = list(open_source(many_texts(length, count, tmp_path, kind)).blocks(block_rows=500))
+        assert max(map(len, blocks)) <= most
+        assert [block.first_row for block in blocks] == [
+            sum(map(len, blocks[:n])) for n in range(len(blocks))
+        ]
+        assert [row for block in blocks for row in block.column("id")] == list(map(str, range(count)))
+    assert len(blocks) == 2

@@ -170,7 +170,7 @@ def tie(
         raise MixpeekAnswerError(
             f"the answer does not speak of each of the {sent} objects that were sent once, so which rows are "
             "stored cannot be told",
-            hint="Running it again is safe; tell the vendor if it stays.",
+            hint="Tell the vendor if it stays.",
             may_be_stored=True,
         )
     results: dict[int, Result] = {}

@@ -10,15 +10,29 @@ from airflow_provider.mixpeek.client import MixpeekStatusError, ValidationIssue
 
 
 @dataclass(frozen=True, slots=True)
+class Complaint:
+    """
+    What is said against a row.
+
+    :param reason: All of it, in one sentence.
+    :param location: Where in the row's object the first of it is, such as ``("blobs", 0, "data")``; empty
+        where nothing says.
+    """
+
+    reason: str
+    location: tuple[str | int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """
     What to do with the rows of a refused request, by their positions in it.
 
-    :param guilty: Position to the complaints about it. These rows are rejected.
+    :param guilty: Position to what is said against it. These rows are rejected.
     :param again: Groups of positions to send again, each as a request of its own.
     """
 
-    guilty: dict[int, str]
+    guilty: dict[int, Complaint]
     again: tuple[range | tuple[int, ...], ...]
 
 
@@ -59,11 +73,15 @@ def _position(location: Sequence[str | int]) -> tuple[int, int] | None:
     return None
 
 
-def _complaint(error: MixpeekStatusError, issues: Sequence[ValidationIssue]) -> str:
-    return "; ".join(str(_in_the_row(issue)) for issue in issues) or error.message
+def _complaint(error: MixpeekStatusError, issues: Sequence[ValidationIssue]) -> Complaint:
+    inside = [_in_the_row(issue) for issue in issues]
+    if not inside:
+        return Complaint(error.message)
+    return Complaint("; ".join(map(str, inside)), inside[0].location)
 
 
 def _in_the_row(issue: ValidationIssue) -> ValidationIssue:
-    """Without the row's position in a request, which tells its reader nothing."""
+    """Without the row's place in a request, which tells its reader nothing."""
     found = _position(issue.location)
-    return issue if found is None else replace(issue, location=issue.location[found[1] + 1 :])
+    start = found[1] + 1 if found else int(issue.location[:1] == ("body",))
+    return replace(issue, location=issue.location[start:])

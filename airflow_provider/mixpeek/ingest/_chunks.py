@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from airflow_provider.mixpeek.ingest._sources import Block
@@ -19,15 +21,32 @@ class Row(NamedTuple):
     :param number: Its number in the source, from 0.
     :param body: Its object as JSON bytes.
     :param block: Where it comes from: should the server refuse it, the row is told as it came.
+    :param blob_columns: Property of each blob -> the column that fills it.
     """
 
     number: int
     body: bytes
     block: Block
+    blob_columns: Mapping[str, str] = MappingProxyType({})
 
     def values(self) -> dict[str, Any]:
         """The whole row as it came, column to cell."""
         return self.block.row(self.number - self.block.first_row)
+
+    def column_at(self, location: Sequence[str | int]) -> str | None:
+        """
+        The column to blame for what is wrong at a place.
+
+        :param location: The place in the row's object, such as ``("blobs", 0, "data")`` or ``("price",)``.
+        :return: None where the place is no column's.
+        """
+        match list(location):
+            case ["blobs", int(number), *_]:
+                blobs = json.loads(self.body)["blobs"]
+                return self.blob_columns.get(blobs[number]["property"]) if number < len(blobs) else None
+            case ["metadata", str(name), *_] | [str(name), *_] if name in self.values():
+                return name  # outside of blobs a column has the name of what it fills
+        return None
 
 
 class Cutter:

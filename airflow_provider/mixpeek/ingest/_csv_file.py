@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, Literal
 
 from airflow_provider.mixpeek.ingest._errors import SourceError
 from airflow_provider.mixpeek.ingest._files import not_utf8
+from airflow_provider.mixpeek.ingest._sources import BLOCK_BYTES
 
 #: The reader's own limit, 128 KB, is less than a long text; without any, one lost quote reads a whole file.
 _LONGEST_CELL = 16 * 1024 * 1024
@@ -111,7 +112,8 @@ class _Records:
 
     def take(self, count: int) -> list[tuple[int, int, list[str]]]:
         records: list[tuple[int, int, list[str]]] = []
-        while len(records) < count:
+        begin = self._offset
+        while len(records) < count and self._offset - begin < BLOCK_BYTES:
             offset, line = self._offset, self._line + 1
             try:
                 record = next(self._reader, None)

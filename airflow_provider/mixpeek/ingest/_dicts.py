@@ -8,6 +8,9 @@ from itertools import chain, islice
 from typing import Any, Literal
 
 from airflow_provider.mixpeek.ingest._errors import SourceError
+from airflow_provider.mixpeek.ingest._sources import BLOCK_BYTES
+
+_LARGE = frozenset({bytes, str})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +59,11 @@ class ListSource:
 
     def blocks(self, *, block_rows: int) -> Iterator[DictBlock]:
         """Read the rows in blocks."""
-        for first_row in range(0, len(self._rows), block_rows):
-            yield _block(first_row, self._rows[first_row : first_row + block_rows])
+        rows = iter(self._rows)
+        first_row = 0
+        while taken := _take(rows, block_rows):
+            yield _block(first_row, taken)
+            first_row += len(taken)
 
 
 class IteratorSource:
@@ -78,7 +84,7 @@ class IteratorSource:
         """
         rows = iter(self._rows)
         first_row = 0
-        while taken := list(islice(rows, block_rows)):
+        while taken := _take(rows, block_rows):
             block = _block(first_row, taken)
             if self.columns is None:
                 if len(block.raw) == len(taken):
@@ -86,6 +92,24 @@ class IteratorSource:
                 self.columns = _checked_keys(block.rows)
             yield block
             first_row += len(taken)
+
+
+def _take(rows: Iterator[Any], most: int) -> list[Any]:
+    taken: list[Any] = []
+    size = 0
+    for row in islice(rows, most):
+        taken.append(row)
+        size += _weight(row)
+        if size >= BLOCK_BYTES:
+            break
+    return taken
+
+
+def _weight(row: Any) -> int:
+    """Bytes of what can be large in a row: files and texts."""
+    if not isinstance(row, Mapping):
+        return 0
+    return sum([len(cell) for cell in row.values() if type(cell) in _LARGE])
 
 
 def _block(first_row: int, rows: Sequence[Any]) -> DictBlock:

@@ -11,6 +11,7 @@ import narwhals.stable.v2 as nw
 from narwhals.exceptions import DuplicateError
 
 from airflow_provider.mixpeek.ingest._errors import SourceError
+from airflow_provider.mixpeek.ingest._sources import rows_of_a_block
 from airflow_provider.mixpeek.ingest._values import datetime_column, duration_column
 
 Frame = nw.DataFrame[Any]
@@ -70,6 +71,13 @@ def _first(series: nw.Series[Any]) -> Any:
         return f"<cannot be read: {error}>"
 
 
+def _cut(frame: Frame, first_row: int, block_rows: int) -> Iterator[FrameBlock]:
+    rows = len(frame)
+    step = rows_of_a_block(block_rows, rows=rows, size=frame.estimated_size())
+    for start in range(0, rows, step):
+        yield FrameBlock(first_row + start, frame[start : start + step])
+
+
 class FrameSource:
     """A frame in memory."""
 
@@ -82,8 +90,7 @@ class FrameSource:
 
     def blocks(self, *, block_rows: int) -> Iterator[FrameBlock]:
         """Cut the frame into blocks, without copying where its library can."""
-        for first_row in range(0, len(self._frame), block_rows):
-            yield FrameBlock(first_row, self._frame[first_row : first_row + block_rows])
+        return _cut(self._frame, 0, block_rows)
 
 
 class BatchReaderSource:
@@ -101,10 +108,8 @@ class BatchReaderSource:
         """Read batch by batch; batches of more rows are cut."""
         first_row = 0
         for batch in self._reader:
-            frame = arrow_frame([batch])
-            for start in range(0, len(frame), block_rows):
-                yield FrameBlock(first_row + start, frame[start : start + block_rows])
-            first_row += len(frame)
+            yield from _cut(arrow_frame([batch]), first_row, block_rows)
+            first_row += len(batch)
 
 
 def frame_source(rows: Any, *, uri: str | None) -> FrameSource | None:

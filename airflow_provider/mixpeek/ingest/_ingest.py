@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, get_args
 
@@ -130,6 +130,8 @@ def ingest(
             columns=source.columns,
             metadata_is_declared=mixpeek.session.api.metadata_is_declared,
         )
+        if mapped is None:
+            _tell_columns(planned, source.columns or ())
         return planned, row_keyer(
             mode,
             bucket_id=target.bucket_id,
@@ -245,6 +247,17 @@ def _keyed(mixpeek: MixpeekClient) -> bool:
             "in doubt and is not sent again, and rows that are ingested again are stored again."
         )
     return keyed
+
+
+def _tell_columns(planned: Plan, columns: Sequence[str]) -> None:
+    """Say which columns a missing mapping has found, since nobody named them."""
+    used = planned.identity_columns
+    ignored = [column for column in columns if column not in used]
+    log.info(
+        "No mapping is given: of the columns, %s are named like properties of the bucket and used%s",
+        ", ".join(used),
+        f"; {', '.join(ignored)} are not, and ignored" if ignored else "",
+    )
 
 
 def _prepared(

@@ -11,6 +11,7 @@ from airflow_provider.mixpeek.ingest._dicts import DictBlock, keys_of
 from airflow_provider.mixpeek.ingest._errors import SourceError
 from airflow_provider.mixpeek.ingest._files import not_utf8
 from airflow_provider.mixpeek.ingest._json_text import loads
+from airflow_provider.mixpeek.ingest._sources import BLOCK_BYTES
 
 _BOM = b"\xef\xbb\xbf"
 _STEP_BYTES = 64 * 1024
@@ -47,7 +48,7 @@ class JsonLinesSource:
             first_row += len(block)
 
     def _read(self, block_rows: int) -> Iterator[DictBlock]:
-        first_row, offset = 0, 0
+        first_row, offset, begin = 0, 0, 0
         rows: list[dict[str, Any]] = []
         positions: list[str] = []
         raw: dict[int, Any] = {}
@@ -65,7 +66,8 @@ class JsonLinesSource:
                     row = {}
                 rows.append(row)
                 positions.append(str(start))
-                if len(rows) == block_rows:
+                if len(rows) == block_rows or offset - begin >= BLOCK_BYTES:
+                    begin = offset
                     yield DictBlock(first_row, rows, positions, problems, raw)
                     first_row += len(rows)
                     rows, positions, raw, problems = [], [], {}, {}

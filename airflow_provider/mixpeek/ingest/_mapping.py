@@ -166,7 +166,8 @@ def plan(
 
     :param mapping: None: each column named like a property of the schema becomes what that property is.
     :param schema: The bucket's schema.
-    :param metadata_is_declared: Whether the server's generation wants ``metadata`` to be declared.
+    :param metadata_is_declared: Whether the server's generation has declared values at the object's root,
+        beside names of its own, and wants the nested ``metadata`` declared too; else all are in ``metadata``.
     :param columns: The rows' columns; None where nobody knows them, and then they are not checked.
     :raises MappingError: anything does not fit; it lists all that does not.
     """
@@ -176,7 +177,7 @@ def plan(
         raise MappingError(["the bucket has no schema, so nothing can be mapped to it"])
     if mapping is None:
         mapping = _by_name(properties, columns)
-    check = _Check(properties, columns)
+    check = _Check(properties, columns, root_is_shared=metadata_is_declared)
     made = Plan(
         blobs=tuple(check.blob(name, column) for name, column in mapping.blobs.items()),
         fields=tuple(
@@ -227,8 +228,11 @@ def parse_key_prefix(template: str) -> KeyPrefix:
 class _Check:
     """Collects everything that does not fit."""
 
-    def __init__(self, properties: Mapping[str, str], columns: Sequence[str] | None) -> None:
+    def __init__(
+        self, properties: Mapping[str, str], columns: Sequence[str] | None, *, root_is_shared: bool
+    ) -> None:
         self.problems: list[str] = []
+        self._root_is_shared = root_is_shared
         self._properties = properties
         self._columns = columns
 
@@ -257,7 +261,7 @@ class _Check:
             )
         elif column in blobs:
             self.problems.append(f"the property {column!r} is filled twice, by blobs and by metadata")
-        elif column in SYSTEM_NAMES:
+        elif self._root_is_shared and column in SYSTEM_NAMES:
             self.problems.append(
                 f"metadata: {column!r} is a name of the API's own at an object's root; "
                 "take it out of the schema, so that it travels inside metadata, or rename it in both"

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from airflow_provider.mixpeek.ingest._errors import SourceError
 from airflow_provider.mixpeek.ingest._frames import FrameBlock, arrow_frame, check_columns
+from airflow_provider.mixpeek.ingest._sources import rows_of_a_block
 
 
 class ParquetSource:
@@ -47,7 +48,9 @@ class ParquetSource:
 
     def _batches(self, file: Any, group: int, block_rows: int) -> Iterator[Any]:
         try:
-            yield from file.iter_batches(batch_size=block_rows, row_groups=[group])
+            about = file.metadata.row_group(group)
+            step = rows_of_a_block(block_rows, rows=about.num_rows, size=about.total_byte_size)
+            yield from file.iter_batches(batch_size=step, row_groups=[group])
         except (OSError, ValueError) as error:  # ArrowInvalid is a ValueError
             raise SourceError(f"{self._path}: row group {group} is damaged: {error}") from error
 

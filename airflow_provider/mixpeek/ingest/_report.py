@@ -72,7 +72,8 @@ class Report:
     :param stored: The server holds them and does not say whether they are new.
     :param rejected: Rows that are wrong; see ``rejected_rows``.
     :param unsent: Rows that were read before the run was stopped, and not sent.
-    :param in_doubt: Rows that were sent and never answered; with keys, sending them again is safe.
+    :param in_doubt: Rows that were sent and never answered. Under keys sending them again is safe; without
+        (legacy generation, API 0.81) it may store them twice.
     :param object_ids: Ids of the created, replayed and stored objects in the order of their rows; none on the
         legacy generation, whose answers do not name them.
     :param task_ids: Tasks that make and process an object each (legacy generation), in the order of the rows.
@@ -126,8 +127,10 @@ class Report:
         counts = ", ".join(
             f"{count:,} {name.replace('_', ' ')}" for name, count in self.counts().items() if count
         )
-        batches = f"; {len(self.batches)} batches submitted" if self.batches else ""
-        return f"{self.rows_read:,} rows read: {counts or 'nothing to do'}{batches} ({self.seconds:.1f} s)"
+        batches = f"; {len(self.batches):,} batches submitted" if self.batches else ""
+        tasks = f"; {len(self.task_ids):,} tasks to wait for" if self.task_ids else ""
+        done = f"{counts or 'nothing to do'}{batches}{tasks}"
+        return f"{self.rows_read:,} rows read: {done} ({self.seconds:.1f} s)"
 
 
 class IngestError(MixpeekError):

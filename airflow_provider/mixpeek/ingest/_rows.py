@@ -97,6 +97,7 @@ def prepare(block: Block, plan: Plan, keyer: Keyer, *, wire: Wire, keyed: bool, 
     for index, reason in keys.problems.items():
         problems.add(index, None, reason)
 
+    blob_columns = {name: column for name, _, column in plan.blobs}
     rows: list[Row] = []
     for index, key in enumerate(keys.keys):
         if index in problems.found:
@@ -119,7 +120,7 @@ def prepare(block: Block, plan: Plan, keyer: Keyer, *, wire: Wire, keyed: bool, 
                 index, None, f"its {len(body):,} bytes are more than a request may have ({max_bytes:,})"
             )
         else:
-            rows.append(Row(block.first_row + index, body, block))
+            rows.append(Row(block.first_row + index, body, block, blob_columns))
     return Prepared(len(block), rows, list(problems.rejected()))
 
 

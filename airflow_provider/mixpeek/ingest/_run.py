@@ -294,9 +294,17 @@ class Run:
             again = SendObjects(tuple(action.rows[position] for position in group), isolating=True)
             self._isolating.append(again)
             self._bytes_taken += again.bytes
-        for position, reason in verdict.guilty.items():
+        for position, complaint in verdict.guilty.items():
             row = action.rows[position]
-            self._reject(RejectedRow(row.number, reason, error_type=error.type, values=row.values()))
+            self._reject(
+                RejectedRow(
+                    row.number,
+                    complaint.reason,
+                    column=row.column_at(complaint.location),
+                    error_type=error.type,
+                    values=row.values(),
+                )
+            )
         self._advance()
         self._refused_in_a_row += action.isolating
         if self._refused_in_a_row >= _SYSTEMIC:

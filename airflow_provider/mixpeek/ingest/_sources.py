@@ -19,6 +19,20 @@ _SOURCES = (
     "or the path of a Parquet, CSV or JSON Lines file."
 )
 
+#: Bytes of a block as it is read, about: rows that hold whole files are read a few at a time.
+BLOCK_BYTES = 8_000_000
+
+
+def rows_of_a_block(most: int, *, rows: int, size: float) -> int:
+    """
+    How many rows a block may have.
+
+    :param most: The most, where rows are small.
+    :param rows: How many there are,
+    :param size: and how many bytes all of them have.
+    """
+    return max(1, min(most, int(BLOCK_BYTES * rows / max(size, 1))))
+
 
 class Block(Protocol):
     """Some rows of a source, column by column."""
@@ -81,8 +95,8 @@ class Source(Protocol):
 
     def blocks(self, *, block_rows: int) -> Iterator[Block]:
         """
-        Read the rows in blocks of at most ``block_rows``; memory is bounded by a block where the source
-        streams. Sources without rows have no block.
+        Read the rows in blocks of at most ``block_rows`` and about :data:`BLOCK_BYTES`, but at least a row;
+        memory is bounded by a block where the source streams. Sources without rows have no block.
 
         :raises SourceError: the source is damaged further on.
         """
