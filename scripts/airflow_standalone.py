@@ -1,7 +1,8 @@
-"""Run Airflow with this provider, its example DAGs and a local Mixpeek emulator, until Ctrl-C or SIGTERM.
+"""Run Airflow with this provider, its example DAGs and two local Mixpeek emulators, until Ctrl-C or SIGTERM.
 
-Airflow's home is a temporary folder, the emulator keeps its state in memory: each start begins from nothing,
-and nothing stays behind.
+One emulator speaks the current generation of the API and one the legacy; each has a connection. Airflow's
+home is a temporary folder, the emulators keep their state in memory: each start begins from nothing, and
+nothing stays behind.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 LOOPBACK = "127.0.0.1"
+CONNECTIONS = {"current": "mixpeek_default", "legacy": "mixpeek_legacy"}
 START_SECONDS = 180.0
 STOP_SECONDS = 10.0
 
@@ -73,34 +75,43 @@ def main() -> int:
 
 
 def serve(home: Path, stop: Stop) -> None:
-    """Run the emulator and Airflow until a stop is requested.
+    """Run the emulators and Airflow until a stop is requested.
 
     :raises NotRunningError: one of them ended by itself or did not come up
     """
-    emulator_port, airflow_port = free_port(8700), free_port(8080)
-    emulator_url, airflow_url = f"http://{LOOPBACK}:{emulator_port}", f"http://{LOOPBACK}:{airflow_port}"
-    emulator_command = [
-        sys.executable,
-        "-m",
-        "airflow_provider.mixpeek.emulator",
-        "--port",
-        str(emulator_port),
-    ]
+    ports = {"current": free_port(8700), "legacy": free_port(8701)}
+    emulators = {generation: f"http://{LOOPBACK}:{port}" for generation, port in ports.items()}
+    airflow_url = f"http://{LOOPBACK}:{free_port(8080)}"
     airflow_command = [str(Path(sys.executable).with_name("airflow")), "standalone"]
-    environment = airflow_environment(home, airflow_url=airflow_url, emulator_url=emulator_url)
+    environment = airflow_environment(home, airflow_url=airflow_url, emulators=emulators)
+
+    def is_ready() -> bool:
+        return all(map(emulator_answers, emulators.values())) and airflow_is_healthy(airflow_url)
 
     print("Starting; this takes some 20 seconds...", flush=True)
-    with (
-        running(emulator_command, environment=os.environ, log=home / "emulator.log") as emulator,
-        running(airflow_command, environment=environment, log=home / "airflow.log") as airflow,
-    ):
-        processes = {"The emulator": emulator, "Airflow": airflow}
-        if until(lambda: emulator_answers(emulator_url) and airflow_is_healthy(airflow_url), processes, stop):
+    with ExitStack() as started:
+        processes = {
+            f"The {generation} emulator": started.enter_context(
+                running(
+                    emulator_command(generation, port),
+                    environment=os.environ,
+                    log=home / f"emulator-{generation}.log",
+                )
+            )
+            for generation, port in ports.items()
+        }
+        processes["Airflow"] = started.enter_context(
+            running(airflow_command, environment=environment, log=home / "airflow.log")
+        )
+        if until(is_ready, processes, stop):
             print(
                 f"Airflow: {airflow_url} (no login needed)",
-                f"Mixpeek emulator: {emulator_url} (connection mixpeek_default)",
+                *(
+                    f"Mixpeek emulator, {generation}: {url} (connection {CONNECTIONS[generation]})"
+                    for generation, url in emulators.items()
+                ),
                 f"Logs: {home}",
-                "Ctrl-C stops both.",
+                "Ctrl-C stops all of them.",
                 sep="\n",
                 flush=True,
             )
@@ -109,34 +120,55 @@ def serve(home: Path, stop: Stop) -> None:
             print("Stopping...", flush=True)
 
 
-def airflow_environment(home: Path, *, airflow_url: str, emulator_url: str) -> dict[str, str]:
-    """Return the environment of an Airflow that knows nothing of any other Airflow on this machine."""
+def emulator_command(generation: str, port: int) -> list[str]:
+    """Return the command that runs an emulator of a generation."""
+    module = "airflow_provider.mixpeek.emulator"
+    return [sys.executable, "-m", module, "--generation", generation, "--port", str(port)]
+
+
+def airflow_environment(home: Path, *, airflow_url: str, emulators: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of an Airflow that knows nothing of any other Airflow on this machine.
+
+    :param emulators: Generation -> URL.
+    """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
-    return inherited | {
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW_CONN_MIXPEEK_DEFAULT": json.dumps(
-            {"conn_type": "mixpeek", "host": emulator_url, "password": "sk_local_emulator"}
-        ),
-        "AIRFLOW__API__BASE_URL": airflow_url,
-        "AIRFLOW__API__HOST": LOOPBACK,
-        "AIRFLOW__API__PORT": airflow_url.rpartition(":")[2],
-        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
-        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-        "AIRFLOW__CORE__DAGS_FOLDER": str(REPOSITORY / "example_dags"),
-        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{airflow_url}/execution/",
-        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__PARALLELISM": "4",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
-        "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
-        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
-        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
-        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
-        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
-        "NO_PROXY": ",".join(filter(None, [os.environ.get("NO_PROXY"), LOOPBACK])),
-        # `airflow standalone` looks for `airflow` on the path.
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+    connections = {
+        f"AIRFLOW_CONN_{CONNECTIONS[generation].upper()}": json.dumps(
+            {
+                "conn_type": "mixpeek",
+                "host": url,
+                "password": "sk_local_emulator",
+                "extra": {"namespace": "local", "generation": generation},
+            }
+        )
+        for generation, url in emulators.items()
     }
+    return (
+        inherited
+        | connections
+        | {
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__API__BASE_URL": airflow_url,
+            "AIRFLOW__API__HOST": LOOPBACK,
+            "AIRFLOW__API__PORT": airflow_url.rpartition(":")[2],
+            "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+            "AIRFLOW__CORE__DAGS_FOLDER": str(REPOSITORY / "example_dags"),
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{airflow_url}/execution/",
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__PARALLELISM": "4",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
+            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
+            "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+            "NO_PROXY": ",".join(filter(None, [os.environ.get("NO_PROXY"), LOOPBACK])),
+            # `airflow standalone` looks for `airflow` on the path.
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+        }
+    )
 
 
 @contextmanager

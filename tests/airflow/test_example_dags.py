@@ -58,6 +58,7 @@ def test_every_example_is_parsed_without_an_error(examples: DagBag) -> None:
     assert sorted(examples.dags) == [
         "mixpeek_films",
         "mixpeek_ingest_file",
+        "mixpeek_legacy",
         "mixpeek_mapped_files",
         "mixpeek_taskflow_hook",
     ]
@@ -111,3 +112,25 @@ def test_films_keep_their_blanks_and_odd_titles_and_lose_only_repeated_keys(
     bucket = mixpeek.buckets.find("films")
     titles = {one.blobs[0].properties["text"] for one in mixpeek.objects.list(bucket.bucket_id)}
     assert {"9", "8½"} <= titles
+
+
+def test_legacy_generation_is_waited_for_until_each_task_is_done(
+    examples: DagBag, run_dag: Any, make_emulator: Callable[..., Emulator], point_at: Callable[..., None]
+) -> None:
+    server = make_emulator(generation="legacy", task_seconds=0.5)
+    point_at(server, key=KEY, conn_id="mixpeek_legacy", generation="legacy")
+    examples.dags["mixpeek_legacy"].get_task("wait_until_done").poke_interval = 0.2
+    run(examples, run_dag, "mixpeek_legacy")
+
+    assert server.state()["objects_processed"] == {"1": 3}
+    # A look at a task that is not done yet, and the last one.
+    looks = [one for one in server.state()["requests"] if one["path"] == "/v1/tasks/{task_id}"]
+    assert sum(one["count"] for one in looks) > 3
+    with MixpeekClient(KEY, namespace="shop", base_url=server.url, generation="legacy") as client:
+        bucket = client.buckets.find("shoes")
+        stored = {one.metadata["sku"]: one for one in client.objects.list(bucket.bucket_id)}
+    assert {sku: one.status for sku, one in stored.items()} == {"S1": "DONE", "S2": "DONE", "S3": "DONE"}
+    assert {blob.property: blob.data for blob in stored["S2"].blobs} == {
+        "picture": "https://example.com/2.jpg",
+        "facts": {"colour": "blue", "sizes": [38]},
+    }

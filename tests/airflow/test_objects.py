@@ -17,6 +17,7 @@ from airflow.models.xcom import XComModel
 from airflow.sdk import DAG, task, task_group
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.utils.session import create_session
+from structlog.testing import capture_logs
 
 from airflow_provider.mixpeek.client import (
     MixpeekClient,
@@ -279,6 +280,16 @@ def test_objects_that_are_there_are_processed_as_told(
     assert again["replayed"] == 3
     assert len(again["waits"]) == batches
     assert server.state()["objects_processed"] == processed
+
+
+def test_log_says_how_much_there_is_to_wait_for(server: Emulator, bucket: str) -> None:
+    with capture_logs() as logs:
+        create(things("x", 5), batch_size=2)
+        create(things("x", 5), batch_size=2)
+    assert [entry["event"] for entry in logs if "to wait for" in entry["event"]] == [
+        "There are 3 tasks to wait for.",
+        "Nothing is being processed, so there is nothing to wait for.",
+    ]
 
 
 def test_objects_that_were_only_stored_are_processed_by_the_next_try(server: Emulator, bucket: str) -> None:

@@ -23,7 +23,8 @@ class MixpeekCreateObjectsOperator(BaseOperator):
     Create an object in a bucket from every row, and have the objects processed.
 
     Each row is created under a key of its own, which a retry of this task makes again: what the try before
-    has stored is found and not stored twice.
+    has stored is found and not stored twice. Servers of the legacy generation and of API 0.81 have no such
+    keys: there a retry stores again what the try before has stored, and the log says so.
 
     Returns counts and what there is to wait for, one XCom key each: ``bucket_id``, ``rows_read``,
     ``created``, ``replayed``, ``stored``, ``rejected``, ``unsent``, ``in_doubt``, and ``waits``, which a
@@ -42,7 +43,8 @@ class MixpeekCreateObjectsOperator(BaseOperator):
         nothing, so that a row of the same business key is the same object in every run.
     :param on_error: ``fail`` at the first row that is wrong, or ``collect`` such rows, log them and go on.
     :param process: ``new``: submit batches with the objects that are not processed yet; ``all``: with all of
-        them, their documents replaced; False: store only.
+        them, their documents replaced; False: store only. The legacy generation has no batches: each object
+        is processed as it is created, and False is an error.
     :param batch_size: Objects of one batch.
     :param max_request_bytes: Bytes of one request's body; a row that is larger is rejected.
     :param in_flight: Requests under way at once.
@@ -129,13 +131,16 @@ class MixpeekCreateObjectsOperator(BaseOperator):
                 source_name=self.source_name,
                 allow_empty=self.allow_empty,
             )
-        if not report.waits:
-            self.log.info("Nothing was submitted for processing, so there is nothing to wait for.")
+        waits = report.waits
+        if waits:
+            self.log.info("There are %d tasks to wait for.", len(waits))
+        else:
+            self.log.info("Nothing is being processed, so there is nothing to wait for.")
         return {
             "bucket_id": report.bucket_id,
             "rows_read": report.rows_read,
             **report.counts(),
-            "waits": report.waits,
+            "waits": waits,
         }
 
     def _scope(self, mode: str, context: Context) -> str:
