@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -47,15 +48,16 @@ def _run(*command: str) -> None:
 
 
 class Sdk:
-    """A process with the SDK loaded, that takes commands (``sdk_current.py``)."""
+    """A process with an SDK loaded, that takes commands (``sdk_talk.py``)."""
 
     def __init__(self, python: Path, script: Path) -> None:
         self._process = subprocess.Popen(
-            # Isolated: neither our packages nor the SDK's environment variables reach it.
-            [str(python), "-I", str(script)],
+            # Neither our packages nor the environment of the tests reach it.
+            [str(python), "-E", "-s", str(script)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env={name: value for name, value in os.environ.items() if not name.startswith("MIXPEEK")},
         )
 
     def ask(self, command: dict[str, Any], *, seconds: float = 120) -> Any:
@@ -86,13 +88,33 @@ def sdk() -> Iterator[Sdk]:
 
 
 @pytest.fixture(scope="session")
-def models_accept(sdk: Sdk) -> Callable[[list[dict[str, Any]]], list[str]]:
-    """Holds request bodies to the SDK's request models.
+def legacy_sdk() -> Iterator[Sdk]:
+    """The SDK 0.22.0 of the legacy generation."""
+    process = Sdk(sdk_python(HERE / "sdk-legacy.txt"), HERE / "sdk_legacy.py")
+    yield process
+    process.close()
+
+
+Accept = Callable[[list[dict[str, Any]]], list[str]]
+
+
+@pytest.fixture(scope="session")
+def models_accept(sdk: Sdk) -> Accept:
+    """Holds request bodies to the request models of SDK 1.3.783.
 
     Takes ``[{"method", "path", "body"}]`` with the body as JSON, answers the refusals, empty where all are
     accepted. The models drop keys they do not declare; here these are refused, as the API does.
     """
+    return _judged_by(sdk)
 
+
+@pytest.fixture(scope="session")
+def legacy_models_accept(legacy_sdk: Sdk) -> Accept:
+    """Holds request bodies to the request models of SDK 0.22.0, like ``models_accept``."""
+    return _judged_by(legacy_sdk)
+
+
+def _judged_by(sdk: Sdk) -> Accept:
     def accept(bodies: list[dict[str, Any]]) -> list[str]:
         verdicts = sdk.ask({"do": "models", "bodies": bodies})
         return [

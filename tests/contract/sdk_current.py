@@ -8,15 +8,13 @@ Importing the SDK takes seconds, so one process serves all tests. It imports not
 from __future__ import annotations
 
 import json
-import re
-import sys
-import traceback
 from typing import Any
 
 import mixpeek
 from mixpeek import Mixpeek
 from mixpeek import models as sdk
 from pydantic import BaseModel
+from sdk_talk import Calls, judge, serve
 
 KEY, NAMESPACE = "sk_contract", "contract"
 BUCKET = {
@@ -48,38 +46,14 @@ OBJECT = {
 }
 
 
-class Calls:
-    """Makes calls and writes down what became of each.
-
-    ``found`` has one entry a call: its operation, the type of what it was parsed as (None where it failed to
-    parse), the answer as plain JSON, and the error.
-    """
-
-    def __init__(self) -> None:
-        self.found: list[dict[str, Any]] = []
-
-    def __call__(self, operation: str, function: Any, *arguments: Any, **named: Any) -> Any:
-        try:
-            answer = function(*arguments, **named)
-        except Exception:
-            self.found.append({"operation": operation, "type": None, "error": traceback.format_exc(limit=-3)})
-            raise
-        plain = answer.to_dict() if isinstance(answer, BaseModel) else answer
-        self.found.append(
-            {"operation": operation, "type": type(answer).__name__, "answer": plain, "error": None}
-        )
-        return answer
-
-
 def make_calls(url: str) -> list[dict[str, Any]]:
     """Every call once or more; stops at the first that fails."""
-    call = Calls()
+    call = Calls(lambda answer: answer.to_dict() if isinstance(answer, BaseModel) else answer)
     try:
         _generated(call, url)
         _hand_written(call, url)
     except Exception:  # noqa: BLE001  whatever it is, the test shows it
-        if not call.found or call.found[-1]["error"] is None:
-            call.found.append({"operation": "script", "type": None, "error": traceback.format_exc()})
+        call.stopped()
     return call.found
 
 
@@ -95,6 +69,13 @@ def _generated(call: Calls, url: str) -> None:
         call("GET /v1/me", account.whoami_me)
         made = call("POST /v1/buckets", buckets.create_bucket, sdk.BucketCreateRequest.from_dict(BUCKET))
         bucket = made.bucket_id
+        call(
+            "POST /v1/namespaces",
+            namespaces.create_namespace,
+            sdk.CreateNamespaceRequest.from_dict(
+                {"namespace_name": "made_here", "description": "by the SDK"}
+            ),
+        )
         call("GET /v1/namespaces", namespaces.list_namespaces_get, limit=5)
         call(
             "POST /v1/namespaces/list",
@@ -109,6 +90,19 @@ def _generated(call: Calls, url: str) -> None:
             list_buckets_request=sdk.ListBucketsRequest.from_dict({"search": "contract", "limit": 5}),
         )
         call("GET /v1/buckets/{bucket_identifier}", buckets.get_bucket, bucket)
+        change = {"description": "changed", "metadata": {"team": "etl"}}
+        call(
+            "PUT /v1/buckets/{bucket_identifier}",
+            buckets.update_bucket,
+            bucket,
+            sdk.BucketUpdateRequest.from_dict(change),
+        )
+        call(
+            "PATCH /v1/buckets/{bucket_identifier}",
+            buckets.patch_bucket,
+            bucket,
+            sdk.BucketPatchRequest.from_dict({"description": "changed again"}),
+        )
         path = "/v1/buckets/{bucket_identifier}/objects"
         body = {**OBJECT, "idempotency_key": "one"}
         one = call(
@@ -133,6 +127,24 @@ def _generated(call: Calls, url: str) -> None:
             list_objects_request=sdk.ListObjectsRequest.from_dict(asked),
         )
         call(f"GET {path}/{{object_identifier}}", objects.get_object_buckets, bucket, one.object_id)
+        gone = objects.create_object_buckets(
+            bucket, sdk.CreateObjectRequest.from_dict({"sku": "A-9"})
+        ).object_id
+        call(
+            f"PATCH {path}/{{object_identifier}}",
+            objects.patch_object_buckets,
+            bucket,
+            gone,
+            sdk.PatchObjectRequest.from_dict({"sku": "A-8"}),
+        )
+        call(
+            f"PUT {path}/{{object_identifier}}",
+            objects.update_object_buckets,
+            bucket,
+            gone,
+            sdk.UpdateObjectRequest.from_dict({"metadata": {"sku": "A-7"}}),
+        )
+        call(f"DELETE {path}/{{object_identifier}}", objects.delete_object_buckets, bucket, gone)
         path = "/v1/buckets/{bucket_identifier}/batches"
         wanted = {
             "object_ids": [row.object_id for row in rows.succeeded],
@@ -159,6 +171,7 @@ def _generated(call: Calls, url: str) -> None:
             bucket,
             list_batches_request=sdk.ListBatchesRequest.from_dict({"limit": 5}),
         )
+        _more_batches(call, client, bucket, batch.batch_id, [row.object_id for row in rows.succeeded])
         _refused(call, "404", buckets.get_bucket, "nope")
         _refused(call, "409", buckets.create_bucket, sdk.BucketCreateRequest.from_dict(BUCKET))
         nothing = sdk.CreateObjectRequest.from_dict({"nope": 1})
@@ -167,6 +180,47 @@ def _generated(call: Calls, url: str) -> None:
         _refused(call, "401", account.whoami_me)
         settings.access_token = KEY
         call("DELETE /v1/buckets/{bucket_identifier}", buckets.delete_bucket, bucket)
+
+
+def _more_batches(call: Calls, client: Any, bucket: str, done: str, object_ids: list[str]) -> None:
+    """What else is done with batches and tasks."""
+    one, every, tasks = mixpeek.BucketBatchesApi(client), mixpeek.BatchesApi(client), mixpeek.TasksApi(client)
+    path = "/v1/buckets/{bucket_identifier}/batches"
+    request = sdk.RetryBatchRequest.from_dict({"retry_mode": "all", "max_retry_count": 2})
+    call(f"POST {path}/{{batch_id}}/retry", one.retry_batch_buckets_batches, bucket, done, request)
+    call(
+        f"POST {path}/{{batch_id}}/resubmit",
+        one.resubmit_batch_buckets_batches,
+        bucket,
+        done,
+        auto_submit=False,
+    )
+    call(
+        f"GET {path}/{{batch_id}}/failed-documents",
+        one.get_failed_documents_buckets_batches_batch,
+        bucket,
+        done,
+        limit=5,
+    )
+    wanted = sdk.CreateBatchRequest.from_dict({"object_ids": object_ids[:1]})
+    draft = one.create_batch_buckets_batches(bucket, wanted).batch_id
+    more = sdk.AddObjectsToBatchRequest.from_dict({"object_ids": object_ids[1:]})
+    call(f"POST {path}/{{batch_id}}/objects", one.add_objects_to_batch_buckets_batches, bucket, draft, more)
+    call(f"DELETE {path}/{{batch_id}}", one.delete_batch_buckets_batches, bucket, draft)
+    for operation, cancel in [
+        (f"POST {path}/{{batch_id}}/cancel", lambda batch: one.cancel_batch_buckets_batches(bucket, batch)),
+        ("POST /v1/batches/{batch_id}/cancel", every.cancel_batch_by_id_batches),
+    ]:
+        # The test lets these two run for long; one that is stopped may be told so again.
+        batch = one.create_batch_buckets_batches(bucket, wanted).batch_id
+        task = one.submit_batch_buckets_batches(bucket, batch, force=True)
+        call("DELETE /v1/tasks/{task_id}", tasks.kill_task, task.task_id)
+        call(operation, cancel, batch)
+    call("GET /v1/batches/queue", every.get_queue_status_batches)
+    asked = sdk.ListBatchesRequest.from_dict({"namespace_id": NAMESPACE})
+    call("POST /v1/batches/list", every.list_all_batches, list_batches_request=asked)
+    asked = sdk.ListTasksRequest.from_dict({"task_type": "api_buckets_batches_process"})
+    call("POST /v1/tasks/list", tasks.list_tasks, limit=5, list_tasks_request=asked)
 
 
 def _refused(call: Calls, status: str, function: Any, *arguments: Any) -> None:
@@ -214,6 +268,7 @@ def _hand_written(call: Calls, url: str) -> None:
 
 _ONE = "/v1/buckets/[^/]+"
 _MODEL_OF = [
+    ("POST", "/v1/namespaces", sdk.CreateNamespaceRequest),
     ("POST", "/v1/buckets", sdk.BucketCreateRequest),
     ("POST", "/v1/buckets/list", sdk.ListBucketsRequest),
     ("POST", "/v1/namespaces/list", sdk.ListNamespacesRequest),
@@ -223,57 +278,20 @@ _MODEL_OF = [
     ("POST", f"{_ONE}/batches", sdk.CreateBatchRequest),
     ("POST", f"{_ONE}/batches/list", sdk.ListBatchesRequest),
     ("POST", f"{_ONE}/batches/[^/]+/submit", sdk.SubmitBatchRequest),
+    ("PUT", _ONE, sdk.BucketUpdateRequest),
+    ("PATCH", _ONE, sdk.BucketPatchRequest),
+    ("PUT", f"{_ONE}/objects/[^/]+", sdk.UpdateObjectRequest),
+    ("PATCH", f"{_ONE}/objects/[^/]+", sdk.PatchObjectRequest),
+    ("POST", f"{_ONE}/batches/[^/]+/objects", sdk.AddObjectsToBatchRequest),
+    ("POST", f"{_ONE}/batches/[^/]+/retry", sdk.RetryBatchRequest),
+    ("POST", "/v1/batches/list", sdk.ListBatchesRequest),
+    ("POST", "/v1/tasks/list", sdk.ListTasksRequest),
 ]
 
 
-def judge(method: str, path: str, body: Any) -> str | None:
-    """Why the SDK's request model refuses a body; None where it accepts it."""
-    model = next(
-        (each for verb, form, each in _MODEL_OF if verb == method and re.fullmatch(form, path)), None
-    )
-    if model is None:
-        return f"The SDK has no request model for {method} {path}"
-    if not isinstance(body, dict):
-        return f"{model.__name__}: the body is no object"
-    try:
-        parsed = model.from_dict(body)
-    except Exception as error:  # noqa: BLE001  whatever a model raises is its refusal
-        return f"{model.__name__}: {type(error).__name__}: {error}"
-    undeclared = list(_undeclared(parsed, body, "body"))
-    return f"{model.__name__}: undeclared keys {', '.join(undeclared)}" if undeclared else None
-
-
-def _undeclared(parsed: Any, raw: Any, place: str) -> Any:
-    """The places of keys that the models do not declare and drop in silence."""
-    actual = getattr(parsed, "actual_instance", None)
-    if actual is not None:
-        parsed = actual
-    if isinstance(parsed, BaseModel) and isinstance(raw, dict):
-        fields = type(parsed).model_fields
-        names = {field.alias or name: name for name, field in fields.items()}
-        for key, value in raw.items():
-            if key in names:
-                yield from _undeclared(getattr(parsed, names[key]), value, f"{place}.{key}")
-            elif "additional_properties" not in fields:
-                yield f"{place}.{key}"
-    elif isinstance(parsed, list) and isinstance(raw, list):
-        for index, (item, value) in enumerate(zip(parsed, raw, strict=True)):
-            yield from _undeclared(item, value, f"{place}.{index}")
-    elif isinstance(parsed, dict) and isinstance(raw, dict):
-        for key, value in raw.items():
-            yield from _undeclared(parsed.get(key), value, f"{place}.{key}")
-
-
-def main() -> None:
-    for line in sys.stdin:
-        command = json.loads(line)
-        if command["do"] == "calls":
-            answer: Any = make_calls(command["url"])
-        else:
-            answer = [judge(each["method"], each["path"], each["body"]) for each in command["bodies"]]
-        sys.stdout.write(json.dumps(answer, default=str) + "\n")
-        sys.stdout.flush()
+def _read(model: type[Any], body: Any) -> Any:
+    return model.from_dict(body)
 
 
 if __name__ == "__main__":
-    main()
+    serve(make_calls, lambda request: judge(_MODEL_OF, _read, request))

@@ -23,6 +23,8 @@ BLOB = {"property": "hero", "type": "image", "data": "https://example.com/a.jpg"
 def calls(sdk) -> list[dict[str, Any]]:
     """What the SDK made of every answer."""
     with Emulator(task_seconds=0) as emulator:
+        # The second and the third batch are there to be cancelled.
+        emulator.fault({"fault": "task_outcome", "seconds": 3600, "path": "*/submit", "skip": 1, "times": 2})
         found = sdk.ask({"do": "calls", "url": emulator.url})
         described = httpx.get(f"{emulator.url}/openapi.json").json()["paths"]
     assert not [each["error"] for each in found if each["error"]]
@@ -51,6 +53,22 @@ def test_the_generated_classes_parse_every_answer(calls):
         f"POST {bucket}/batches/list": "ListBatchesResponse",
         f"POST {bucket}/batches/{{batch_id}}/submit": "TaskResponse",
         "GET /v1/batches/{batch_id}": "BatchModel",
+        f"POST {bucket}/batches/{{batch_id}}/objects": "BatchModel",
+        f"DELETE {bucket}/batches/{{batch_id}}": "GenericDeleteResponse",
+        f"POST {bucket}/batches/{{batch_id}}/cancel": "TaskResponse",
+        f"POST {bucket}/batches/{{batch_id}}/retry": "dict",
+        f"POST {bucket}/batches/{{batch_id}}/resubmit": "dict",
+        "POST /v1/batches/list": "ListBatchesResponse",
+        "GET /v1/batches/queue": "dict",
+        "POST /v1/batches/{batch_id}/cancel": "TaskResponse",
+        "POST /v1/tasks/list": "ListTasksResponse",
+        "DELETE /v1/tasks/{task_id}": "GenericDeleteResponse",
+        f"PUT {bucket}": "BucketResponse",
+        f"PATCH {bucket}": "BucketResponse",
+        "POST /v1/namespaces": "NamespaceModel",
+        f"PUT {bucket}/objects/{{object_identifier}}": "ObjectResponse",
+        f"PATCH {bucket}/objects/{{object_identifier}}": "ObjectResponse",
+        f"DELETE {bucket}/objects/{{object_identifier}}": "NoneType",
         "GET /v1/tasks/{task_id}": "TaskResponse",
     }
     assert {operation: parsed[operation] for operation in models} == models
@@ -67,6 +85,10 @@ def test_the_generated_classes_see_what_was_stored(calls):
     assert [row["sku"] for row in seen[f"POST {bucket}/objects/list"]["results"]] == ["A-1"]
     assert seen["GET /v1/batches/{batch_id}"]["status"] == "COMPLETED"
     assert seen["GET /v1/tasks/{task_id}"]["additional_data"]["object_count"] == 2
+    assert seen[f"PUT {bucket}/objects/{{object_identifier}}"]["sku"] == "A-7"
+    assert seen[f"PATCH {bucket}"]["description"] == "changed again"
+    cancelled = seen["POST /v1/batches/{batch_id}/cancel"]
+    assert (cancelled["status"], cancelled["cancellation"]["ray_jobs_refused"]) == ("CANCELED", 0)
 
 
 def test_refusals_are_envelopes_to_the_generated_classes(calls):
@@ -103,6 +125,14 @@ GOOD: list[tuple[str, dict[str, Any]]] = [
     ("/v1/buckets", bucket_body(unique_key={"fields": ["sku"], "default_policy": "upsert"}, description="x")),
     ("/v1/buckets/list", {"search": "x", "limit": 10}),
     ("/v1/namespaces/list", {"search": "x"}),
+    ("/v1/namespaces", {"namespace_name": "new", "feature_extractors": []}),
+    ("/v1/batches/list", {"status": "DRAFT", "namespace_id": "contract"}),
+    ("/v1/tasks/list", {"status": "FAILED", "task_type": "api_buckets_batches_process"}),
+    ("{bucket}/batches/{batch}/objects", {"object_ids": ["{object}"]}),
+    ("PATCH {bucket}", {"description": "x"}),
+    ("PUT {bucket}", {"metadata": {"a": 1}, "storage_class": "nearline"}),
+    ("PATCH {bucket}/objects/{object}", {"sku": "2", "key_prefix": "/b"}),
+    ("PUT {bucket}/objects/{object}", {"metadata": {"sku": "3"}}),
     ("{bucket}/objects", {"sku": "1", "metadata": {"a": [1, None]}, "blobs": [BLOB]}),
     ("{bucket}/objects", {"blobs": [{"property": "title", "type": "text", "data": {"text": "http://a"}}]}),
     ("{bucket}/objects/batch", {"objects": [{"sku": "1", "idempotency_key": "k", "key_prefix": "/a"}]}),
@@ -146,6 +176,19 @@ BAD: list[tuple[str, dict[str, Any]]] = [
     ("{bucket}/batches", {"object_ids": ["{object}"], "name": "x"}),
     ("{bucket}/batches/list", {"status": "DONE"}),
     ("{bucket}/batches/{batch}/submit", {"force": True}),
+    ("/v1/namespaces", {"namespace_name": "ab"}),
+    ("/v1/namespaces", {"namespace_name": "abc", "namespace_type": "odd"}),
+    ("/v1/tasks/list", {"task_type": "process"}),
+    ("/v1/tasks/list", {"status": "DONE"}),
+    ("/v1/batches/list", {"limit": 0}),
+    ("{bucket}/batches/{batch}/objects", {"object_ids": []}),
+    ("{bucket}/batches/{batch}/retry", {"retry_mode": "some"}),
+    ("{bucket}/batches/{batch}/retry", {"max_retry_count": 11}),
+    ("PATCH {bucket}", {"storage_class": "nearline"}),
+    ("PUT {bucket}", {"bucket_name": 7}),
+    ("PUT {bucket}", {"unique_key": {"fields": []}}),
+    ("PATCH {bucket}/objects/{object}", {"key_prefix": 7}),
+    ("PUT {bucket}/objects/{object}", {"metadata": [1]}),
 ]
 
 
@@ -161,20 +204,28 @@ def send(emulator):
         def send_body(path: str, body: dict[str, Any]) -> httpx.Response:
             ids = [stored if each == "{object}" else each for each in body.get("object_ids", [])]
             sent = {**body, "object_ids": ids} if "object_ids" in body else body
-            return client.post(path.replace("{bucket}", bucket).replace("{batch}", batch), json=sent)
+            for name, value in (("{bucket}", bucket), ("{batch}", batch), ("{object}", stored)):
+                path = path.replace(name, value)
+            method, path = split(path)
+            return client.request(method, path, json=sent)
 
         yield send_body
 
 
+def split(path: str) -> tuple[str, str]:
+    """The method and the path of a case; without a method it is POST."""
+    method, _, rest = path.rpartition(" ")
+    return method or "POST", rest
+
+
 def as_requests(cases: list[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]:
-    return [
-        {
-            "method": "POST",
-            "path": path.replace("{bucket}", "/v1/buckets/b").replace("{batch}", "x"),
-            "body": body,
-        }
-        for path, body in cases
-    ]
+    found = []
+    for form, body in cases:
+        method, path = split(form)
+        for name, value in (("{bucket}", "/v1/buckets/b"), ("{batch}", "x"), ("{object}", "o")):
+            path = path.replace(name, value)
+        found.append({"method": method, "path": path, "body": body})
+    return found
 
 
 def test_what_both_accept(models_accept, send):

@@ -68,3 +68,22 @@ def _described(text: str, schema: dict[str, Any]) -> dict[str, Any]:
 def body_of(shape: Shape, *, required: bool = True) -> dict[str, Any]:
     """The ``openapi_extra`` of an endpoint that reads its body itself."""
     return {"requestBody": {"required": required, "content": {"application/json": {"schema": shape.schema}}}}
+
+
+def returns(*required: str, status: int = 200) -> dict[int | str, dict[str, Any]]:
+    """What an endpoint answers: an object with these keys at least."""
+    return {status: _described("Done", {"type": "object", "required": list(required)})}
+
+
+def refused_or(answer: dict[int | str, dict[str, Any]]) -> dict[int | str, dict[str, Any]]:
+    """What an endpoint answers that sends its answer with a 422 too, where others send the envelope."""
+    (described,) = answer.values()
+    schema = described["content"]["application/json"]["schema"]
+    return {**answer, 422: _described(_TEXTS[422], {"anyOf": [schema, _ENVELOPE]})}
+
+
+def returns_list(answer: dict[int | str, dict[str, Any]]) -> dict[int | str, dict[str, Any]]:
+    """What an endpoint answers that gives a bare list of what another one answers singly."""
+    (described,) = answer.values()
+    schema = described["content"]["application/json"]["schema"]
+    return {200: _described("Done", {"type": "array", "items": schema})}

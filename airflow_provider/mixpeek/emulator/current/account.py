@@ -12,7 +12,7 @@ from airflow_provider.mixpeek.emulator.filters import select_rows
 from airflow_provider.mixpeek.emulator.openapi import body_of
 from airflow_provider.mixpeek.emulator.settings import CATEGORIES
 
-from . import requests
+from . import declared, requests
 from .answers import namespace_answer
 from .lists import Asked, list_answer, page_of
 
@@ -22,23 +22,23 @@ since_82 = APIRouter()
 # --- who is asking, and whether anybody is there ---
 
 
-@router.get("/v1/health")
+@router.get("/v1/health", responses=declared.HEALTH)
 async def health(_: Open) -> Response:
     return answer({"status": "OK"})
 
 
-@router.get("/v1/health/liveness")
+@router.get("/v1/health/liveness", responses=declared.HEALTH)
 async def liveness(_: Open) -> Response:
     return answer({"status": "OK"})
 
 
-@since_82.get("/v1/health/deep")
+@since_82.get("/v1/health/deep", responses=declared.HEALTH)
 async def deep_health(_: Keyed) -> Response:
     services = ("cache", "metadata", "vector_store", "object_storage", "task_queue", "inference", "analytics")
     return answer({"status": "OK", "data": dict.fromkeys(services, True), "errors": None, "meta": None})
 
 
-@since_82.get("/v1/me")
+@since_82.get("/v1/me", responses=declared.CALLER)
 async def who_am_i(context: Keyed) -> Response:
     settings = context.settings
     rates = {category: settings.rate_limits.get(category, settings.rate_limit) for category in CATEGORIES}
@@ -64,19 +64,23 @@ async def who_am_i(context: Keyed) -> Response:
 # --- namespaces ---
 
 
-@router.post("/v1/namespaces", openapi_extra=body_of(requests.NAMESPACE_CREATE))
+@router.post("/v1/namespaces", openapi_extra=body_of(requests.NAMESPACE_CREATE), responses=declared.NAMESPACE)
 async def create_namespace(request: Request, context: Keyed) -> Response:
     body = await read_body(request, requests.NAMESPACE_CREATE)
     now = context.state.settle()
     return answer(namespace_answer(context.state.create_namespace(body, now)))
 
 
-@since_82.get("/v1/namespaces")
+@since_82.get("/v1/namespaces", responses=declared.PAGE)
 async def list_namespaces_by_query(context: Keyed, asked: Asked) -> Response:
     return _list_namespaces(context, asked, {})
 
 
-@router.post("/v1/namespaces/list", openapi_extra=body_of(requests.NAMESPACE_LIST, required=False))
+@router.post(
+    "/v1/namespaces/list",
+    openapi_extra=body_of(requests.NAMESPACE_LIST, required=False),
+    responses=declared.PAGE,
+)
 async def list_namespaces(request: Request, context: Keyed, asked: Asked) -> Response:
     return _list_namespaces(context, asked, await read_body(request, requests.NAMESPACE_LIST, optional=True))
 
@@ -87,7 +91,7 @@ def _list_namespaces(context: Context, asked: dict[str, Any], body: dict[str, An
     return list_answer(select_rows(rows, body, search_in="namespace_name"), page_of(asked, body))
 
 
-@router.get("/v1/namespaces/{namespace_identifier}")
+@router.get("/v1/namespaces/{namespace_identifier}", responses=declared.NAMESPACE)
 async def get_namespace(context: Keyed, namespace_identifier: str) -> Response:
     context.state.settle()
     namespace = context.state.namespace(namespace_identifier)

@@ -12,7 +12,7 @@ from airflow_provider.mixpeek.emulator.openapi import body_of
 from airflow_provider.mixpeek.emulator.records import Batch
 from airflow_provider.mixpeek.emulator.seen import is_batch_seen
 
-from . import requests
+from . import declared, requests
 from .answers import canceled_answer
 from .batches import Reason, batches_answer, looked_at
 from .running import cancel
@@ -27,7 +27,9 @@ def _batch(context: Context, batch_id: str) -> Batch:
     return batch
 
 
-@router.post("/v1/batches/list", openapi_extra=body_of(requests.BATCH_LIST, required=False))
+@router.post(
+    "/v1/batches/list", openapi_extra=body_of(requests.BATCH_LIST, required=False), responses=declared.PAGE
+)
 async def list_batches(request: Request, context: Keyed) -> Response:
     """The batches of every namespace, or of the one that header or body name."""
     body = await read_body(request, requests.BATCH_LIST, optional=True)
@@ -39,7 +41,7 @@ async def list_batches(request: Request, context: Keyed) -> Response:
 
 
 # Before the next one, which would take "queue" for an id.
-@router.get("/v1/batches/queue")
+@router.get("/v1/batches/queue", responses=declared.QUEUE)
 async def queue(context: Keyed) -> Response:
     now = context.state.settle()
     jobs: dict[str, list[dict[str, Any]]] = {"running": [], "waiting": []}
@@ -59,13 +61,13 @@ async def queue(context: Keyed) -> Response:
     return answer({**jobs, "total_count": sum(map(len, jobs.values()))})
 
 
-@router.get("/v1/batches/{batch_id}")
+@router.get("/v1/batches/{batch_id}", responses=declared.BATCH)
 async def get_batch(context: Keyed, batch_id: str) -> Response:
     now = context.state.settle()
     return answer(looked_at(context, _batch(context, batch_id), now))
 
 
-@router.post("/v1/batches/{batch_id}/cancel")
+@router.post("/v1/batches/{batch_id}/cancel", responses=declared.TASK)
 async def cancel_batch(context: Keyed, batch_id: str, reason: Reason = None) -> Response:  # noqa: ARG001
     now = context.state.settle()
     return answer(canceled_answer(cancel(context, _batch(context, batch_id), now), now))

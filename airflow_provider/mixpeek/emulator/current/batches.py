@@ -16,7 +16,7 @@ from airflow_provider.mixpeek.emulator.records import Batch
 from airflow_provider.mixpeek.emulator.seen import is_batch_seen, task_of_batch_seen
 from airflow_provider.mixpeek.emulator.shapes import Problem
 
-from . import requests
+from . import declared, requests
 from .answers import batch_answer, canceled_answer, task_answer
 from .lists import page_of, unresolved
 from .running import (
@@ -85,7 +85,7 @@ def batches_answer(
     return answer({"results": results, "total_count": len(rows), "pagination": pagination})
 
 
-@router.post(_BATCHES, openapi_extra=body_of(requests.BATCH_CREATE))
+@router.post(_BATCHES, openapi_extra=body_of(requests.BATCH_CREATE), responses=declared.BATCH)
 async def create_batch(
     request: Request,
     inside: Named,
@@ -121,7 +121,9 @@ def _wants_submit(
     return next((each for each in said if each is not None), default)
 
 
-@router.post(f"{_BATCHES}/list", openapi_extra=body_of(requests.BATCH_LIST, required=False))
+@router.post(
+    f"{_BATCHES}/list", openapi_extra=body_of(requests.BATCH_LIST, required=False), responses=declared.PAGE
+)
 async def list_batches(request: Request, space: Listing, bucket_identifier: str) -> Response:
     body = await read_body(request, requests.BATCH_LIST, optional=True)
     now = space.context.state.settle()
@@ -131,13 +133,13 @@ async def list_batches(request: Request, space: Listing, bucket_identifier: str)
     return batches_answer(space.context, bucket.batches.values(), body, now)
 
 
-@router.get(_BATCH)
+@router.get(_BATCH, responses=declared.BATCH)
 async def get_batch(inside: Named, bucket_identifier: str, batch_id: str) -> Response:
     now = inside.context.state.settle()
     return answer(looked_at(inside.context, _batch_in(inside, bucket_identifier, batch_id), now))
 
 
-@router.delete(_BATCH)
+@router.delete(_BATCH, responses=declared.DONE)
 async def delete_batch(inside: Named, bucket_identifier: str, batch_id: str) -> Response:
     now = inside.context.state.settle()
     batch = _batch_in(inside, bucket_identifier, batch_id, writing=True)
@@ -146,7 +148,7 @@ async def delete_batch(inside: Named, bucket_identifier: str, batch_id: str) -> 
     return answer({"message": f"Batch '{batch_id}' is deleted", "success": True})
 
 
-@router.post(f"{_BATCH}/objects", openapi_extra=body_of(requests.BATCH_OBJECTS))
+@router.post(f"{_BATCH}/objects", openapi_extra=body_of(requests.BATCH_OBJECTS), responses=declared.BATCH)
 async def add_objects(
     request: Request,
     inside: Named,
@@ -167,7 +169,9 @@ async def add_objects(
     return answer(written(context, batch, now))
 
 
-@router.post(f"{_BATCH}/submit", openapi_extra=body_of(requests.BATCH_SUBMIT, required=False))
+@router.post(
+    f"{_BATCH}/submit", openapi_extra=body_of(requests.BATCH_SUBMIT, required=False), responses=declared.TASK
+)
 async def submit_batch(
     request: Request,
     inside: Named,
@@ -185,7 +189,7 @@ async def submit_batch(
     return answer(task_answer(task, now))
 
 
-@router.post(f"{_BATCH}/cancel")
+@router.post(f"{_BATCH}/cancel", responses=declared.TASK)
 async def cancel_batch(
     inside: Named,
     bucket_identifier: str,
@@ -197,7 +201,7 @@ async def cancel_batch(
     return answer(canceled_answer(cancel(inside.context, batch, now), now))
 
 
-@router.post(f"{_BATCH}/retry", openapi_extra=body_of(requests.BATCH_RETRY))
+@router.post(f"{_BATCH}/retry", openapi_extra=body_of(requests.BATCH_RETRY), responses=declared.RUN_AGAIN)
 async def retry_batch(request: Request, inside: Named, bucket_identifier: str, batch_id: str) -> Response:
     body = await read_body(request, requests.BATCH_RETRY)
     context = inside.context
@@ -222,7 +226,11 @@ async def retry_batch(request: Request, inside: Named, bucket_identifier: str, b
     )
 
 
-@since_82.post(f"{_BATCH}/resubmit", openapi_extra=body_of(requests.BATCH_RESUBMIT, required=False))
+@since_82.post(
+    f"{_BATCH}/resubmit",
+    openapi_extra=body_of(requests.BATCH_RESUBMIT, required=False),
+    responses=declared.RUN_AGAIN,
+)
 async def resubmit_batch(
     request: Request,
     inside: Named,
@@ -256,7 +264,7 @@ async def resubmit_batch(
     )
 
 
-@router.get(f"{_BATCH}/failed-documents")
+@router.get(f"{_BATCH}/failed-documents", responses=declared.PAGE)
 async def failed_documents(
     inside: Named,
     bucket_identifier: str,

@@ -16,7 +16,7 @@ from airflow_provider.mixpeek.emulator.openapi import body_of
 from airflow_provider.mixpeek.emulator.records import Bucket
 from airflow_provider.mixpeek.emulator.shapes import Problem
 
-from . import requests
+from . import declared, requests
 from .answers import bucket_answer, task_answer
 from .lists import Asked, Listing, Space, list_answer, page_of, unresolved
 
@@ -26,7 +26,7 @@ _BUCKET = "/v1/buckets/{bucket_identifier}"
 Break = Annotated[bool, Query(description="Let a schema lose properties, or change their types.")]
 
 
-@router.post("/v1/buckets", openapi_extra=body_of(requests.BUCKET_CREATE))
+@router.post("/v1/buckets", openapi_extra=body_of(requests.BUCKET_CREATE), responses=declared.BUCKET)
 async def create_bucket(request: Request, inside: Named) -> Response:
     body = await read_body(request, requests.BUCKET_CREATE)
     _check_unique_key(body["bucket_schema"]["properties"], body.get("unique_key"))
@@ -48,12 +48,14 @@ def _check_unique_key(declared: Mapping[str, Any], unique_key: Mapping[str, Any]
         raise invalid(problems)
 
 
-@since_82.get("/v1/buckets")
+@since_82.get("/v1/buckets", responses=declared.PAGE)
 async def list_buckets_by_query(space: Listing, asked: Asked, search: str | None = None) -> Response:
     return _list_buckets(space, asked, {"search": search})
 
 
-@router.post("/v1/buckets/list", openapi_extra=body_of(requests.BUCKET_LIST, required=False))
+@router.post(
+    "/v1/buckets/list", openapi_extra=body_of(requests.BUCKET_LIST, required=False), responses=declared.PAGE
+)
 async def list_buckets(request: Request, space: Listing, asked: Asked) -> Response:
     return _list_buckets(space, asked, await read_body(request, requests.BUCKET_LIST, optional=True))
 
@@ -74,13 +76,13 @@ def _list_buckets(space: Space, asked: dict[str, Any], body: dict[str, Any]) -> 
     return list_answer(chosen, page_of(asked, body), stats=stats)
 
 
-@router.get(_BUCKET)
+@router.get(_BUCKET, responses=declared.BUCKET)
 async def get_bucket(inside: Named, bucket_identifier: str) -> Response:
     now = inside.context.state.settle()
     return answer(bucket_answer(bucket_in(inside, bucket_identifier), now))
 
 
-@router.put(_BUCKET, openapi_extra=body_of(requests.BUCKET_UPDATE))
+@router.put(_BUCKET, openapi_extra=body_of(requests.BUCKET_UPDATE), responses=declared.BUCKET)
 async def put_bucket(
     request: Request,
     inside: Named,
@@ -91,7 +93,7 @@ async def put_bucket(
     return _change(inside, bucket_identifier, body, breaking=force_schema_break)
 
 
-@router.patch(_BUCKET, openapi_extra=body_of(requests.BUCKET_PATCH))
+@router.patch(_BUCKET, openapi_extra=body_of(requests.BUCKET_PATCH), responses=declared.BUCKET)
 async def patch_bucket(
     request: Request,
     inside: Named,
@@ -136,7 +138,7 @@ def _check_nothing_breaks(bucket: Bucket, declared: Mapping[str, Any]) -> None:
         raise Refusal(409, message, details={"properties": sorted(broken)})
 
 
-@router.delete(_BUCKET)
+@router.delete(_BUCKET, responses=declared.BUCKET_DELETION)
 async def delete_bucket(inside: Named, bucket_identifier: str) -> Response:
     state = inside.context.state
     now = state.settle()

@@ -17,7 +17,7 @@ from airflow_provider.mixpeek.emulator.paging import cut
 from airflow_provider.mixpeek.emulator.records import Bucket
 from airflow_provider.mixpeek.emulator.shapes import Problem
 
-from . import requests
+from . import declared, requests
 from .answers import created_answer, object_answer, row_answer
 from .changing import Change, patch_object, put_object
 from .creating import create_object
@@ -32,7 +32,7 @@ AutoProcess = Annotated[bool, Query(description="Create a batch of the new objec
 PresignedUrls = Annotated[bool, Query(description="Accepted; the emulator keeps no files to hand out.")]
 
 
-@router.post(_OBJECTS, openapi_extra=body_of(requests.OBJECT_CREATE))
+@router.post(_OBJECTS, openapi_extra=body_of(requests.OBJECT_CREATE), responses=declared.OBJECT)
 async def create_one(
     request: Request,
     inside: Named,
@@ -60,7 +60,7 @@ def _process_now(
         context.state.submit(batch, context.next_outcome(scope), now)
 
 
-@router.post(f"{_OBJECTS}/batch", openapi_extra=body_of(requests.OBJECTS_BATCH))
+@router.post(f"{_OBJECTS}/batch", openapi_extra=body_of(requests.OBJECTS_BATCH), responses=declared.ROWS)
 async def create_many(
     request: Request,
     inside: Named,
@@ -105,7 +105,7 @@ async def create_many(
     )
 
 
-@since_82.get(_OBJECTS)
+@since_82.get(_OBJECTS, responses=declared.PAGE)
 async def list_objects_by_query(
     space: Listing,
     bucket_identifier: str,
@@ -116,8 +116,7 @@ async def list_objects_by_query(
 
 
 @router.post(
-    f"{_OBJECTS}/list",
-    openapi_extra=body_of(requests.OBJECT_LIST, required=False),
+    f"{_OBJECTS}/list", openapi_extra=body_of(requests.OBJECT_LIST, required=False), responses=declared.PAGE
 )
 async def list_objects(request: Request, space: Listing, bucket_identifier: str, asked: Asked) -> Response:
     body = await read_body(request, requests.OBJECT_LIST, optional=True)
@@ -173,7 +172,7 @@ def _selected(row: dict[str, Any], select: list[str] | None) -> dict[str, Any]:
     return chosen
 
 
-@router.get(_OBJECT)
+@router.get(_OBJECT, responses=declared.OBJECT)
 async def get_object(
     inside: Named,
     bucket_identifier: str,
@@ -191,13 +190,13 @@ async def get_object(
     return answer(row)
 
 
-@router.put(_OBJECT, openapi_extra=body_of(requests.OBJECT_UPDATE))
+@router.put(_OBJECT, openapi_extra=body_of(requests.OBJECT_UPDATE), responses=declared.OBJECT)
 async def put(request: Request, inside: Named, bucket_identifier: str, object_identifier: str) -> Response:
     body = await read_body(request, requests.OBJECT_UPDATE)
     return _change(put_object, inside, bucket_identifier, object_identifier, body)
 
 
-@router.patch(_OBJECT, openapi_extra=body_of(requests.OBJECT_PATCH))
+@router.patch(_OBJECT, openapi_extra=body_of(requests.OBJECT_PATCH), responses=declared.OBJECT)
 async def patch(request: Request, inside: Named, bucket_identifier: str, object_identifier: str) -> Response:
     body = await read_body(request, requests.OBJECT_PATCH)
     return _change(patch_object, inside, bucket_identifier, object_identifier, body)

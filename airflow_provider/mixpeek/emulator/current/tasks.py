@@ -10,20 +10,22 @@ from airflow_provider.mixpeek.emulator.openapi import body_of
 from airflow_provider.mixpeek.emulator.paging import cut
 from airflow_provider.mixpeek.emulator.seen import is_task_seen, task_seen
 
-from . import requests
+from . import declared, requests
 from .answers import task_answer
 from .lists import Asked, page_of
 
 router = APIRouter()
 
 
-@router.get("/v1/tasks/{task_id}")
+@router.get("/v1/tasks/{task_id}", responses=declared.TASK)
 async def get_task(context: Keyed, task_id: str) -> Response:
     now = context.state.settle()
     return answer(task_answer(task_seen(context.state, context.settings, task_id, now), now))
 
 
-@router.post("/v1/tasks/list", openapi_extra=body_of(requests.TASK_LIST, required=False))
+@router.post(
+    "/v1/tasks/list", openapi_extra=body_of(requests.TASK_LIST, required=False), responses=declared.PAGE
+)
 async def list_tasks(request: Request, context: Keyed, asked: Asked) -> Response:
     body = await read_body(request, requests.TASK_LIST, optional=True)
     now = context.state.settle()
@@ -38,7 +40,7 @@ async def list_tasks(request: Request, context: Keyed, asked: Asked) -> Response
     return answer({"results": results, "pagination": pagination})
 
 
-@router.delete("/v1/tasks/{task_id}")
+@router.delete("/v1/tasks/{task_id}", responses=declared.DONE)
 async def kill_task(context: Keyed, task_id: str) -> Response:
     context.state.settle()
     task = context.state.tasks.get(task_id)

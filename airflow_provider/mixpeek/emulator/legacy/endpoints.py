@@ -15,7 +15,7 @@ from airflow_provider.mixpeek.emulator.openapi import body_of
 from airflow_provider.mixpeek.emulator.paging import DEFAULT_LIMIT, Page, cut
 from airflow_provider.mixpeek.emulator.seen import is_task_seen, task_seen
 
-from . import requests
+from . import declared, requests
 from .answers import bucket_answer, namespace_answer, object_answer, task_answer
 from .objects import create_object, update_object
 
@@ -40,7 +40,7 @@ def _page(rows: Sequence[dict[str, Any]], page: Page) -> Response:
     return answer({"results": results, "pagination": pagination})
 
 
-@router.get("/healthcheck")
+@router.get("/healthcheck", responses=declared.HEALTH)
 async def health(_: Open) -> Response:
     return answer({"status": "OK"})
 
@@ -48,20 +48,25 @@ async def health(_: Open) -> Response:
 # --- namespaces ---
 
 
-@router.post("/v1/namespaces", status_code=201, openapi_extra=body_of(requests.NAMESPACE_CREATE))
+@router.post(
+    "/v1/namespaces",
+    status_code=201,
+    openapi_extra=body_of(requests.NAMESPACE_CREATE),
+    responses=declared.NEW_NAMESPACE,
+)
 async def create_namespace(request: Request, context: Keyed) -> Response:
     body = await read_body(request, requests.NAMESPACE_CREATE)
     now = context.state.settle()
     return answer(namespace_answer(context.state.create_namespace(body, now)), status=201)
 
 
-@router.get("/v1/namespaces")
+@router.get("/v1/namespaces", responses=declared.NAMESPACES)
 async def list_namespaces(context: Keyed) -> Response:
     context.state.settle()
     return answer([namespace_answer(each) for each in context.state.namespaces.values()])
 
 
-@router.get("/v1/namespaces/{namespace}")
+@router.get("/v1/namespaces/{namespace}", responses=declared.NAMESPACE)
 async def get_namespace(context: Keyed, namespace: str) -> Response:
     context.state.settle()
     found = context.state.namespace(namespace)
@@ -73,7 +78,7 @@ async def get_namespace(context: Keyed, namespace: str) -> Response:
 # --- buckets ---
 
 
-@router.post("/v1/buckets/create", openapi_extra=body_of(requests.BUCKET_CREATE))
+@router.post("/v1/buckets/create", openapi_extra=body_of(requests.BUCKET_CREATE), responses=declared.BUCKET)
 async def create_bucket(request: Request, inside: Anywhere) -> Response:
     body = await read_body(request, requests.BUCKET_CREATE)
     now = inside.context.state.settle()
@@ -81,7 +86,7 @@ async def create_bucket(request: Request, inside: Anywhere) -> Response:
     return answer(bucket_answer(inside.context.state.add_bucket(inside.namespace, body, now)))
 
 
-@router.post("/v1/buckets", openapi_extra=body_of(requests.LIST, required=False))
+@router.post("/v1/buckets", openapi_extra=body_of(requests.LIST, required=False), responses=declared.PAGE)
 async def list_buckets(request: Request, inside: Anywhere, page: Window) -> Response:
     body = await read_body(request, requests.LIST, optional=True)
     inside.context.state.settle()
@@ -89,13 +94,13 @@ async def list_buckets(request: Request, inside: Anywhere, page: Window) -> Resp
     return _page(select_rows(rows, body, search_in="bucket_name"), page)
 
 
-@router.get(_BUCKET)
+@router.get(_BUCKET, responses=declared.BUCKET)
 async def get_bucket(inside: Anywhere, bucket_identifier: str) -> Response:
     inside.context.state.settle()
     return answer(bucket_answer(bucket_in(inside, bucket_identifier)))
 
 
-@router.put(_BUCKET, openapi_extra=body_of(requests.BUCKET_UPDATE))
+@router.put(_BUCKET, openapi_extra=body_of(requests.BUCKET_UPDATE), responses=declared.BUCKET)
 async def update_bucket(request: Request, inside: Anywhere, bucket_identifier: str) -> Response:
     body = await read_body(request, requests.BUCKET_UPDATE)
     now = inside.context.state.settle()
@@ -108,7 +113,7 @@ async def update_bucket(request: Request, inside: Anywhere, bucket_identifier: s
     return answer(bucket_answer(bucket))
 
 
-@router.delete(_BUCKET)
+@router.delete(_BUCKET, responses=declared.TASK)
 async def delete_bucket(inside: Anywhere, bucket_identifier: str) -> Response:
     now = inside.context.state.settle()
     bucket = bucket_in(inside, bucket_identifier)
@@ -118,7 +123,9 @@ async def delete_bucket(inside: Anywhere, bucket_identifier: str) -> Response:
 # --- objects ---
 
 
-@router.post(f"{_BUCKET}/objects/create", openapi_extra=body_of(requests.OBJECT_CREATE))
+@router.post(
+    f"{_BUCKET}/objects/create", openapi_extra=body_of(requests.OBJECT_CREATE), responses=declared.TASK
+)
 async def create(request: Request, inside: Anywhere, bucket_identifier: str) -> Response:
     body = await read_body(request, requests.OBJECT_CREATE)
     context = inside.context
@@ -128,7 +135,9 @@ async def create(request: Request, inside: Anywhere, bucket_identifier: str) -> 
     return answer(task_answer(create_object(context.state, bucket, body, outcome, now), now))
 
 
-@router.post(f"{_BUCKET}/objects", openapi_extra=body_of(requests.LIST, required=False))
+@router.post(
+    f"{_BUCKET}/objects", openapi_extra=body_of(requests.LIST, required=False), responses=declared.PAGE
+)
 async def list_objects(request: Request, inside: Anywhere, bucket_identifier: str, page: Window) -> Response:
     body = await read_body(request, requests.LIST, optional=True)
     now = inside.context.state.settle()
@@ -136,14 +145,14 @@ async def list_objects(request: Request, inside: Anywhere, bucket_identifier: st
     return _page(select_rows([object_answer(each, now) for each in stored], body), page)
 
 
-@router.get(_OBJECT)
+@router.get(_OBJECT, responses=declared.OBJECT)
 async def get_object(inside: Anywhere, bucket_identifier: str, object_identifier: str) -> Response:
     now = inside.context.state.settle()
     bucket = bucket_in(inside, bucket_identifier)
     return answer(object_answer(object_in(bucket, object_identifier), now))
 
 
-@router.put(_OBJECT, openapi_extra=body_of(requests.OBJECT_UPDATE))
+@router.put(_OBJECT, openapi_extra=body_of(requests.OBJECT_UPDATE), responses=declared.TASK)
 async def update(
     request: Request, inside: Anywhere, bucket_identifier: str, object_identifier: str
 ) -> Response:
@@ -156,7 +165,7 @@ async def update(
     return answer(task_answer(update_object(context.state, bucket, stored, body, outcome, now), now))
 
 
-@router.delete(_OBJECT)
+@router.delete(_OBJECT, responses=declared.TASK)
 async def delete(inside: Anywhere, bucket_identifier: str, object_identifier: str) -> Response:
     now = inside.context.state.settle()
     bucket = bucket_in(inside, bucket_identifier, writing=True)
@@ -167,7 +176,7 @@ async def delete(inside: Anywhere, bucket_identifier: str, object_identifier: st
 # --- tasks ---
 
 
-@router.get("/v1/tasks")
+@router.get("/v1/tasks", responses=declared.PAGE)
 async def list_active_tasks(
     inside: Anywhere,
     page: Annotated[int | None, Query(ge=1)] = 1,
@@ -182,13 +191,13 @@ async def list_active_tasks(
     return _page(active, Page(page_size, ((page or 1) - 1) * page_size, include_total=True))
 
 
-@router.get("/v1/tasks/{task_id}")
+@router.get("/v1/tasks/{task_id}", responses=declared.TASK)
 async def get_task(inside: Anywhere, task_id: str) -> Response:
     now = inside.context.state.settle()
     return answer(task_answer(task_seen(inside.context.state, inside.context.settings, task_id, now), now))
 
 
-@router.delete("/v1/tasks/{task_id}")
+@router.delete("/v1/tasks/{task_id}", responses=declared.DONE)
 async def kill_task(inside: Anywhere, task_id: str) -> Response:
     inside.context.state.settle()
     task = inside.context.state.tasks.get(task_id)
