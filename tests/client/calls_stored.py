@@ -32,7 +32,13 @@ def _upserted(shop: Shop) -> int:
     return len(list(shop.client.objects.list(bucket)))
 
 
-def _encoded(shop: Shop) -> bytes:
+def _summed(shop: Shop) -> int:
+    """An object whose blob names its checksum."""
+    blob = {"property": "title", "type": "text", "data": {"text": "more"}, "checksum": f"sha256:{'0' * 64}"}
+    return len(shop.client.objects.create(shop.bucket, blobs=[blob]).blobs)
+
+
+def _encoded(_: Shop) -> bytes:
     return json.dumps({"blobs": [text("more").model_dump(exclude_none=True)]}).encode()
 
 
@@ -67,6 +73,17 @@ BUCKETS = [
         lambda shop: _unique(shop).unique_key.fields_,
         what="unique",
         current=("sku",),
+        legacy=LACKS,
+    ),
+    row(
+        "buckets.create",
+        lambda shop: (
+            shop.client.buckets.create("films", schema={"title": {"type": "text", "required": True}})
+            .bucket_schema.properties["title"]
+            .required
+        ),
+        what="required",
+        current=True,
         legacy=LACKS,
     ),
     row(
@@ -152,6 +169,7 @@ OBJECTS = [
         legacy="Task",
     ),
     row("objects.create", _upserted, what="policy", current=1, legacy=LACKS),
+    row("objects.create", _summed, what="checksum", current=1, legacy=LACKS),
     row(
         "objects.create",
         lambda shop: len(

@@ -1,5 +1,7 @@
 """Calls that take several requests: what is known when one of them fails; no test here waits."""
 
+import json
+
 import pytest
 
 from airflow_provider.mixpeek.client import (
@@ -11,20 +13,12 @@ from airflow_provider.mixpeek.client import (
     _batch_flows,
     _bucket_flows,
 )
-from airflow_provider.mixpeek.client._calls import Query
-from airflow_provider.mixpeek.client._current import CurrentApi
+from airflow_provider.mixpeek.client._calls import Query, Reading
 from airflow_provider.mixpeek.client._flow import Answer
 from airflow_provider.mixpeek.client._looks import look
 from airflow_provider.mixpeek.waiting import FailedLook
 
-API = CurrentApi()
 TASK = Answer(200, {}, b'{"task_id": "task_1", "status": "COMPLETED"}')
-OBJECT = Answer(200, {}, b'{"object_id": "obj_1"}')
-
-READ = API.get_task("task_1")
-SAFE_WRITE = API.create_object("bkt_1", b"{}", repeatable=True)
-UNSAFE_WRITE = API.create_object("bkt_1", b"{}", repeatable=False)
-LIST = API.list_buckets(Query(), cursor=None, size=1000)
 
 
 def status(code, retry_after=None, body=b"", **headers):
@@ -192,6 +186,15 @@ def test_a_list_ends_without_a_cursor(world, last):
     world.answers = [page('"a"', "shop"), page('"b"'), page(last, "shop")]
     assert len(world.run(_bucket_flows.buckets_named(world.session, "shop"))) == 2
     assert [dict(request.query).get("cursor") for _, request in world.sent] == [None, "a", "b"]
+
+
+def test_an_offset_counts_once_and_then_the_cursor(world):
+    world.answers = [page('"a"', "shop"), page("null", "more")]
+    reading, query = Reading(), Query(offset=3)
+    while not reading.ended:
+        reading.turn(world.run(_bucket_flows.bucket_page(world.session, query, reading)))
+    sent = [{**json.loads(request.body), **dict(request.query)} for _, request in world.sent]
+    assert [(each.get("offset"), each.get("cursor")) for each in sent] == [("3", None), (None, "a")]
 
 
 # --- looks ---

@@ -2,7 +2,12 @@
 
 import pytest
 
-from airflow_provider.mixpeek.client import AsyncMixpeekClient, MixpeekClient, MixpeekGenerationError
+from airflow_provider.mixpeek.client import (
+    AsyncMixpeekClient,
+    MixpeekClient,
+    MixpeekGenerationError,
+    _calls,
+)
 
 from .calls_processed import TABLE
 from .shop import LACKS, Shop
@@ -32,6 +37,17 @@ def test_both_clients_do_what_the_table_says(shop, row):
     ):
         row.do(shop)
     assert shop.emulator.state() == before
+
+
+LISTS = [row for row in TABLE if row.call.endswith(".list")]
+
+
+@pytest.mark.parametrize("row", LISTS, ids=str)
+def test_a_list_is_the_same_however_small_its_pages(shop, row, monkeypatch):
+    monkeypatch.setattr(_calls, "PAGE_SIZE", 1)
+    expected = getattr(row, shop.generation)
+    if expected is not LACKS:
+        assert row.do(shop) == expected
 
 
 @pytest.mark.parametrize("kind", [MixpeekClient, AsyncMixpeekClient])

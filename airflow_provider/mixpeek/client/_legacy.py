@@ -142,6 +142,9 @@ class LegacyApi(Api):
         """``POST /v1/buckets/create``."""
         if unique_key is not None:
             raise self._lacks("give a bucket a unique key")
+        for prop, definition in schema.get("properties", {}).items():
+            if definition.get("required"):
+                raise self._lacks(f"require a property ({prop!r})")
         body = {
             "bucket_name": name,
             "bucket_schema": schema,
