@@ -59,7 +59,7 @@ _EXTRA_FIELDS = (
     _ExtraField(
         "generation",
         label="API generation",
-        help="The API that the server speaks: legacy is the one of the Python SDK 0.22. Test to find out.",
+        help="What the server speaks; Test says which. Legacy (Python SDK 0.22) has no idempotency keys.",
         default="current",
         choices=("current", "legacy"),
     ),

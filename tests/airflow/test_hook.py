@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 from airflow_provider.mixpeek import get_provider_info
 from airflow_provider.mixpeek._airflow_versions import BaseHook
 from airflow_provider.mixpeek.client import MixpeekConfigError, Settings
+from airflow_provider.mixpeek.client._resources import Resource
 from airflow_provider.mixpeek.emulator import Emulator
 from airflow_provider.mixpeek.hooks.mixpeek import _EXTRAS, MixpeekHook
 
@@ -208,6 +209,15 @@ def test_resources_are_those_of_one_client(connect: Callable[..., MixpeekHook], 
     batch = hook.batches.create(bucket.bucket_id, [stored.object_id])
     task = hook.batches.submit(bucket.bucket_id, batch.batch_id)
     assert hook.tasks.get(task.task_id).batch_id == batch.batch_id
+    assert "shop" in [namespace.namespace_name for namespace in hook.namespaces.list()]
+    hook.client.close()
+
+
+def test_every_resource_of_the_client_is_the_hooks(connect: Callable[..., MixpeekHook]) -> None:
+    hook = connect()
+    resources = {name: one for name, one in vars(hook.client).items() if isinstance(one, Resource)}
+    assert len(resources) >= 5
+    assert {name: getattr(hook, name) for name in resources} == resources
     hook.client.close()
 
 
@@ -317,6 +327,15 @@ def test_connection_to_a_legacy_server(
     assert works is True
     assert "a server of the legacy generation" in answer
     assert "in namespace 'shop'" in answer
+
+
+def test_connection_to_a_server_of_api_0_81(
+    connect: Callable[..., MixpeekHook], make_emulator: Callable[..., Emulator]
+) -> None:
+    server = make_emulator(api_version="0.81")
+    works, answer = connect(host=server.url, extra={"namespace": "shop"}).test_connection()
+    assert works is True
+    assert "a server of the current generation, which cannot tell who the key belongs to" in answer
 
 
 @pytest.mark.parametrize(

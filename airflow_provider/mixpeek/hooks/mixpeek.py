@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from airflow_provider.mixpeek.client import AsyncMixpeekClient, MixpeekClient, Settings
     from airflow_provider.mixpeek.client._processing import Batches, Tasks
-    from airflow_provider.mixpeek.client._resources import Buckets, Objects
+    from airflow_provider.mixpeek.client._resources import Buckets, Namespaces, Objects
 
 __all__ = ["MixpeekHook"]
 
@@ -29,7 +29,8 @@ class MixpeekHook(BaseHook):
     """
     Talk to Mixpeek with the settings of an Airflow connection.
 
-    ``hook.buckets``, ``hook.objects``, ``hook.batches`` and ``hook.tasks`` are the client's resources:
+    ``hook.buckets``, ``hook.objects``, ``hook.batches``, ``hook.tasks`` and ``hook.namespaces`` are the
+    client's resources:
 
     .. code-block:: python
 
@@ -109,6 +110,11 @@ class MixpeekHook(BaseHook):
     def tasks(self) -> Tasks:
         """Asynchronous jobs."""
         return self.client.tasks
+
+    @property
+    def namespaces(self) -> Namespaces:
+        """Namespaces of the account."""
+        return self.client.namespaces
 
     def test_connection(self) -> tuple[bool, str]:
         """
