@@ -208,7 +208,7 @@ class Writer(threading.Thread):
             try:
                 for turn in itertools.count():
                     self._write(api, turn)
-                    if turn >= 20:
+                    if turn >= 40:
                         self._enough.set()
             except httpx.TransportError:
                 return
@@ -223,8 +223,9 @@ class Writer(threading.Thread):
             task = api.post(f"{self._bucket}/batches/{batch}/submit?force=true").json()["task_id"]
             self.tasks[task] = batch
         elif turn % 5 == 2:
-            api.delete(f"{self._bucket}/objects/{answer['object_id']}")
+            # Until it is answered, either may be so.
             del self.objects[answer["object_id"]]
+            api.delete(f"{self._bucket}/objects/{answer['object_id']}")
             self.deleted.add(answer["object_id"])
 
 

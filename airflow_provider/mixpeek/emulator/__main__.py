@@ -21,7 +21,8 @@ def _category_limit(text: str) -> tuple[str, float]:
     return category, float(rate)
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The flags, which are the settings."""
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider.mixpeek.emulator",
         description="A local Mixpeek server. It prints its URL when it listens; Ctrl-C ends it.",
@@ -122,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     :returns: The exit status: 0, or 1 where it cannot listen; unusable flags exit with 2.
     """
-    parser = _parser()
+    parser = make_parser()
     flags = parser.parse_args(arguments)
     try:
         emulator = Emulator(

@@ -27,7 +27,7 @@ from .shapes import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_OF_KIND: dict[str, frozenset[str]] = {
+KEYS_OF_KIND: dict[str, frozenset[str]] = {
     "latency": frozenset({"seconds"}),
     "status": frozenset({"status", "body", "headers", "after"}),
     "reset_before": frozenset(),
@@ -38,7 +38,6 @@ _OF_KIND: dict[str, frozenset[str]] = {
     "task_outcome": frozenset({"status", "error", "failed_objects", "error_type", "meanwhile", "seconds"}),
     "task_forgotten": frozenset(),
 }
-KINDS = tuple(_OF_KIND)
 _NEEDED = {
     "latency": ("seconds",),
     "status": ("status",),
@@ -59,30 +58,29 @@ def _number(minimum: float, maximum: float) -> Shape:
     return Shape({"type": "number", "minimum": minimum, "maximum": maximum}, check)
 
 
-_RULE = record(
-    {
-        "method": nullable(one_of(_METHODS)),
-        "path": nullable(string(minimum=1)),
-        "fault": one_of(KINDS),
-        "times": nullable(integer(minimum=1)),
-        "probability": nullable(_number(0, 1)),
-        "seed": nullable(integer(minimum=0)),
-        "skip": integer(minimum=0),
-        "seconds": _number(0, 86_400),
-        "status": anything(),
-        "body": anything(),
-        "headers": mapping(string()),
-        "after": boolean(),
-        "error": nullable(string()),
-        "failed_objects": nullable(integer(minimum=0)),
-        "error_type": one_of(("transient", "permanent", "resource")),
-        "meanwhile": nullable(string(minimum=1)),
-        "bytes": integer(minimum=0),
-        "extra": integer(minimum=-1_000_000_000),
-    },
-    required=("fault",),
-)
-_RULES = array(_RULE)
+_KEYS = {
+    "method": nullable(one_of(_METHODS)),
+    "path": nullable(string(minimum=1)),
+    "fault": one_of(tuple(KEYS_OF_KIND)),
+    "times": nullable(integer(minimum=1)),
+    "probability": nullable(_number(0, 1)),
+    "seed": nullable(integer(minimum=0)),
+    "skip": integer(minimum=0),
+    "seconds": _number(0, 86_400),
+    "status": anything(),
+    "body": anything(),
+    "headers": mapping(string()),
+    "after": boolean(),
+    "error": nullable(string()),
+    "failed_objects": nullable(integer(minimum=0)),
+    "error_type": one_of(("transient", "permanent", "resource")),
+    "meanwhile": nullable(string(minimum=1)),
+    "bytes": integer(minimum=0),
+    "extra": integer(minimum=-1_000_000_000),
+}
+_RULES = array(record(_KEYS, required=("fault",)))
+KEYS_OF_ALL = frozenset(_KEYS).difference(*KEYS_OF_KIND.values())
+"""The keys that every rule may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,14 +188,14 @@ class Faults:
         for armed in self._armed:
             if armed.kind == "task_outcome" and armed.fires(call):
                 rule = armed.rule
-                return Outcome(**{name: rule[name] for name in _OF_KIND["task_outcome"] if name in rule})
+                return Outcome(**{name: rule[name] for name in KEYS_OF_KIND["task_outcome"] if name in rule})
         return Outcome()
 
 
 def _check_kind(rule: dict[str, Any], location: Location, problems: list[Problem]) -> None:
     """Hold a rule to what its kind of fault needs and takes."""
     kind = rule["fault"]
-    foreign = frozenset().union(*_OF_KIND.values()) - _OF_KIND[kind]
+    foreign = frozenset().union(*KEYS_OF_KIND.values()) - KEYS_OF_KIND[kind]
     problems += [
         Problem("extra_forbidden", (*location, name), f"A {kind} rule has no '{name}'")
         for name in rule
@@ -208,8 +206,8 @@ def _check_kind(rule: dict[str, Any], location: Location, problems: list[Problem
         for name in _NEEDED.get(kind, ())
         if name not in rule
     ]
-    if kind == "task_outcome" and not rule.keys() & _OF_KIND[kind]:
-        message = f"A {kind} rule needs one of {', '.join(sorted(_OF_KIND[kind]))}"
+    if kind == "task_outcome" and not rule.keys() & KEYS_OF_KIND[kind]:
+        message = f"A {kind} rule needs one of {', '.join(sorted(KEYS_OF_KIND[kind]))}"
         problems.append(Problem("missing", location, message))
     status = rule.get("status")
     if kind == "status" and "status" in rule and not (type(status) is int and 200 <= status <= 599):
