@@ -372,7 +372,7 @@ def test_a_429_makes_the_other_threads_wait_too(serve, http):
         first.start()
         with contextlib.suppress(TimeoutError):
             deadline = time.monotonic() + 5
-            while not client.session.gate._closed_until and time.monotonic() < deadline:
+            while not client.session.gate._lanes["data"].closed_until and time.monotonic() < deadline:
                 time.sleep(0.001)
         second = threading.Thread(target=create, args=(face,))
         second.start()

@@ -23,6 +23,7 @@ from airflow_provider.mixpeek.client._errors import (
     MixpeekRateLimitError,
     MixpeekStatusError,
 )
+from airflow_provider.mixpeek.client._gate import Allowed
 
 if TYPE_CHECKING:
     from airflow_provider.mixpeek.client._api import Api
@@ -179,11 +180,11 @@ def call(session: Session, this: Call[T]) -> Flow[T]:
     give_up_at = 0.0
     try:
         while True:
-            yield from _pass_gate(session, this.category)
+            number = yield from _pass_gate(session, this.category)
             try:
                 answer = yield Send(this.request)
                 assert answer is not None, "a driver answers every Send"  # noqa: S101
-                return _result(session, this, answer)
+                return _result(session, this, answer, number)
             except (MixpeekConnectionError, MixpeekStatusError) as error:
                 failure = error
             now = session.clock()
@@ -197,7 +198,9 @@ def call(session: Session, this: Call[T]) -> Flow[T]:
             log.warning("%s Trying again in %.1f s (try %d).", failure, wait, failures + 1)
             if isinstance(failure, MixpeekRateLimitError):
                 # The limit is everybody's: the gate makes all senders of the category wait, this one too.
-                session.gate.close(this.category, now + wait)
+                session.gate.refused(
+                    this.category, now=now, until=now + wait, allowed=Allowed.of(failure.details)
+                )
             else:
                 yield Sleep(wait)
     except MixpeekError as error:
@@ -208,14 +211,15 @@ def call(session: Session, this: Call[T]) -> Flow[T]:
         raise
 
 
-def _pass_gate(session: Session, category: Category) -> Flow[None]:
-    while (wait := session.gate.reserve(category, session.clock())) > 0:
-        yield Sleep(wait)
+def _pass_gate(session: Session, category: Category) -> Flow[int]:
+    while (turn := session.gate.reserve(category, session.clock())).wait > 0:
+        yield Sleep(turn.wait)
+    return turn.number
 
 
-def _result(session: Session, this: Call[T], answer: Answer) -> T:
+def _result(session: Session, this: Call[T], answer: Answer, number: int) -> T:
     request = this.request
-    session.gate.learn(this.category, answer.headers, now=session.clock(), wall=session.wall())
+    session.gate.learn(this.category, answer.headers, number=number, now=session.clock(), wall=session.wall())
     accepted = this.accepts(answer)
     if "x-namespace-unresolved" in answer.headers and (accepted or answer.status == 404):
         raise MixpeekNamespaceError(

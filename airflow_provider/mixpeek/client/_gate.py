@@ -8,8 +8,10 @@ reservation at a time, and is told to go or how long to wait before it asks agai
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from collections.abc import Mapping
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
 
 from airflow_provider.mixpeek.client._http_date import unix_time
 
@@ -20,9 +22,75 @@ Category = Literal["metadata", "data", "search", "upload", "compute"]
 LONGEST_CLOSING = 60.0
 
 
+#: Of a known limit so much is used, that two clocks which differ a little do not make a 429.
+_USED = 0.98
+
+#: How a share of a limit changes: with a refusal, and with each second without one. Several processes under
+#: one limit come to share it like this, as connections share a line.
+_AFTER_REFUSAL = 0.8
+_EACH_SECOND = 0.03
+_LEAST_SHARE = 0.02
+
+
+@dataclass(slots=True)
+class _Lane:
+    """
+    One category as far as it is known.
+
+    :param tokens: Requests that may be sent at once, as far as we know; of no meaning without a rate.
+    :param rate: Requests a second that the server allows for good; None until it says so.
+    :param share: Which part of that we take: the others are not asked.
+    :param passed: Requests that were let go so far.
+    """
+
+    closed_until: float = 0.0
+    passed: int = 0
+    limit: float = 0.0
+    rate: float | None = None
+    share: float = 1.0
+    tokens: float = 0.0
+    filled_at: float = 0.0
+
+    def fill(self, now: float) -> None:
+        """Let the tokens come back that came back since the last time."""
+        passed = now - self.filled_at
+        if passed <= 0:
+            return
+        if self.rate is not None:
+            back = passed * self.rate * self.share * _USED
+            self.tokens = min(max(self.limit, 1.0), self.tokens + back)
+            self.share = min(1.0, self.share + passed * _EACH_SECOND)
+        self.filled_at = now
+
+    def wait(self, now: float) -> float:
+        """Seconds until a request may be sent; 0: now."""
+        if now < self.closed_until:
+            return self.closed_until - now
+        # The last bits of a token are rounding, and would be waited for in ever smaller steps.
+        if self.rate is None or self.tokens >= 1.0 - 1e-6:
+            return 0.0
+        return (1.0 - self.tokens) / (self.rate * self.share * _USED)
+
+
+class Turn(NamedTuple):
+    """
+    What a sender is told.
+
+    :param wait: 0 to go now; else seconds after which to ask again.
+    :param number: Of the request, counted in its category, when it is let go.
+    """
+
+    wait: float
+    number: int = 0
+
+
 class Gate:
     """
     Shared by threads and by tasks of an event loop; every method is short and takes the caller's time.
+
+    Nothing is held back before the server says what it allows: ``X-RateLimit-Remaining`` counts down to a
+    closing, and a refusal names the limit and its window, from which the rate follows. From then on requests
+    are let through at that rate, corrected by what each answer says is left.
 
     :param requests_per_second: Overall limit of this process; None: only what the server says.
     """
@@ -31,46 +99,108 @@ class Gate:
         self._lock = threading.Lock()
         self._spacing = 1.0 / requests_per_second if requests_per_second else 0.0
         self._next_free = 0.0
-        self._closed_until: dict[Category, float] = {}
+        self._lanes: defaultdict[Category, _Lane] = defaultdict(_Lane)
 
-    def reserve(self, category: Category, now: float) -> float:
+    def reserve(self, category: Category, now: float) -> Turn:
         """
         Ask to send one request.
 
         :param now: The caller's monotonic time in seconds.
-        :return: 0 to go now; else seconds after which to ask again.
         """
         with self._lock:
-            closed = self._closed_until.get(category, 0.0) - now
-            if closed > 0:
-                return closed
-            if self._next_free > now:
-                return self._next_free - now
+            lane = self._lanes[category]
+            lane.fill(now)
+            wait = max(lane.wait(now), self._next_free - now)
+            if wait > 0:
+                return Turn(wait)
             # A sender that was late does not earn the right to a burst.
             self._next_free = now + self._spacing
-            return 0.0
+            lane.tokens -= 1.0
+            lane.passed += 1
+            return Turn(0.0, lane.passed)
 
-    def close(self, category: Category, until: float) -> None:
-        """Let nobody send in this category before ``until`` (monotonic seconds); never shortens a closing."""
-        with self._lock:
-            self._closed_until[category] = max(until, self._closed_until.get(category, 0.0))
-
-    def learn(self, category: Category, headers: Mapping[str, str], *, now: float, wall: float) -> None:
+    def refused(self, category: Category, *, now: float, until: float, allowed: Allowed | None) -> None:
         """
-        Read the rate limit headers of an answer, and close the category when nothing is left of it.
+        A request met the limit: let nobody send in this category before ``until``.
+
+        :param now: Monotonic time in seconds.
+        :param until: Likewise; a closing is never shortened.
+        :param allowed: What the refusal says of the limit.
+        """
+        with self._lock:
+            lane = self._lanes[category]
+            lane.fill(now)
+            known = lane.rate is not None
+            if allowed is not None:
+                lane.limit, lane.rate = allowed.limit, allowed.limit / allowed.window
+            if known and now >= lane.closed_until:
+                # One refusal rarely comes alone; those of one closing are one.
+                lane.share = max(_LEAST_SHARE, lane.share * _AFTER_REFUSAL)
+            lane.closed_until = max(until, lane.closed_until)
+            # What comes back during a closing is for everybody: all at once they would meet the limit again.
+            lane.tokens, lane.filled_at = 0.0, lane.closed_until
+
+    def learn(
+        self, category: Category, headers: Mapping[str, str], *, number: int, now: float, wall: float
+    ) -> None:
+        """
+        Read what an answer says is left of the limit.
 
         :param headers: Names in lower case.
+        :param number: Of the request that was answered, as its turn had it.
         :param now: Monotonic time in seconds.
         :param wall: Unix time in seconds, used where the answer has no ``Date``.
         """
-        if headers.get("x-ratelimit-remaining", "").strip() != "0":
-            return
-        try:
-            reset = float(headers["x-ratelimit-reset"])
-        except (KeyError, ValueError):
-            return
-        # The reset is a time of the server's clock, so it is held against the server's own Date.
-        server_time = unix_time(headers.get("date", ""))
-        wait = reset - (wall if server_time is None else server_time)
-        if 0 < wait <= LONGEST_CLOSING:
-            self.close(category, now + wait)
+        left = _number(headers.get("x-ratelimit-remaining"))
+        with self._lock:
+            lane = self._lanes[category]
+            lane.fill(now)
+            if left is None:
+                return
+            if lane.rate is not None:
+                # The server has not counted those that went after this one, and it tells whole requests, so
+                # that up to one more is left. What is left besides our own share may be somebody else's.
+                lane.tokens = min(lane.tokens, left - (lane.passed - number) + 1.0)
+            elif left == 0:
+                lane.closed_until = max(lane.closed_until, now + _until_reset(headers, wall))
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """
+    A limit as a 429 names it (``details``, API 0.81 prose).
+
+    :param limit: Requests.
+    :param window: Seconds in which so many are allowed.
+    """
+
+    limit: float
+    window: float
+
+    @classmethod
+    def of(cls, details: Mapping[str, Any]) -> Allowed | None:
+        """Read it; None where it is not named."""
+        limit, window = _number(details.get("limit")), _number(details.get("window"))
+        return cls(limit, window) if limit and window else None
+
+
+def _until_reset(headers: Mapping[str, str], wall: float) -> float:
+    """Seconds until the server's limit is reset; 0 where it does not say, or what cannot be believed."""
+    reset = _number(headers.get("x-ratelimit-reset"))
+    if reset is None:
+        return 0.0
+    # The reset is a time of the server's clock, so it is held against the server's own Date.
+    server_time = unix_time(headers.get("date", ""))
+    wait = reset - (wall if server_time is None else server_time)
+    return wait if 0 < wait <= LONGEST_CLOSING else 0.0
+
+
+def _number(value: Any) -> float | None:
+    """A finite number that is not negative."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if 0 <= number < float("inf") else None
