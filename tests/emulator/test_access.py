@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import httpx
 import pytest
 
@@ -166,3 +168,12 @@ def test_another_media_type_is_refused(api: httpx.Client):
 def test_paging_out_of_range_is_refused(api: httpx.Client, query: str):
     error = error_of(api.get(f"/v1/buckets?{query}"), 422, "ValidationError")
     assert error["details"]["validation_errors"][0]["location"] == ["query", query.partition("=")[0]]
+
+
+def test_nothing_is_compressed(api: httpx.Client, bucket: str):
+    """Neither answers, however willing the client, nor are compressed bodies read."""
+    answer = api.get(bucket, headers={"Accept-Encoding": "gzip, br"})
+    assert "Content-Encoding" not in answer.headers
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    refused = api.post(f"{bucket}/objects", content=gzip.compress(b"{}"), headers=headers)
+    assert refused.json()["error"]["details"]["validation_errors"][0]["type"] == "json_invalid"

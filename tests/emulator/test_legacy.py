@@ -367,6 +367,20 @@ async def test_an_update_is_a_task_and_merges_metadata(shop: Shop, clock):
     assert problems_of(await shop.api.put(path, json={"metadata": 7})) == {("body", "metadata"): "dict_type"}
 
 
+async def test_the_last_write_speaks_for_an_object(shop: Shop, clock):
+    shop.emulator.fault({"fault": "task_outcome", "status": "FAILED", "error": "no GPU", "times": 1})
+    await shop.create(metadata={"a": 1})
+    clock.now += 5
+    path = f"{shop.path}/objects/{(await shop.objects())[0]['object_id']}"
+    await shop.api.put(path, json={"metadata": {"b": 2}})
+    clock.now += 5
+    stored = (await shop.api.get(path)).json()
+    assert (stored["status"], stored["error"]) == ("PROCESSING", None)
+    clock.now += 5
+    stored = (await shop.api.get(path)).json()
+    assert (stored["status"], stored["error"]) == ("DONE", None)
+
+
 async def test_a_deleted_object_goes_when_its_task_ends(shop: Shop, clock):
     await shop.create(blobs=[HERO])
     clock.now += 10

@@ -124,6 +124,17 @@ async def test_what_was_submitted_stays(shop: Shop, clock):
     assert (await shop.api.get(path_of(shop, batch))).status_code == 404
 
 
+async def test_a_draft_again_is_not_taken_at_its_first_hour(shop: Shop, clock):
+    batch = await shop.batch()
+    await shop.submit(batch)
+    clock.now += 100
+    await shop.api.post(f"{path_of(shop, batch)}/resubmit?auto_submit=false")
+    clock.now += 1750
+    assert (await shop.get(path_of(shop, batch)))["status"] == "DRAFT"
+    clock.now += 50
+    assert (await shop.api.get(path_of(shop, batch))).status_code == 404
+
+
 async def test_the_reapers_patience_is_a_setting(make_shop, clock):
     shop = await make_shop(draft_seconds=5)
     batch = await shop.batch()
