@@ -268,6 +268,13 @@ def test_threads_share_what_was_found_out(mixed):
     assert shop.probes() == 1
 
 
+def test_a_server_that_does_not_know_the_namespace_speaks_all_the_same(connect, make_emulator):
+    emulator = make_emulator(namespaces=["shop"])
+    client = connect(emulator.url, namespace="shpo", generation="legacy")
+    with pytest.raises(MixpeekGenerationError, match=SAYS_CURRENT):
+        list(client.buckets.list())
+
+
 @pytest.mark.parametrize("generation", ["current", "legacy"])
 def test_a_gateway_that_hides_the_probe_is_asked_for_its_health(connect, make_emulator, generation):
     emulator = make_emulator(generation=generation)

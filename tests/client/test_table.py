@@ -50,6 +50,15 @@ def test_a_list_is_the_same_however_small_its_pages(shop, row, monkeypatch):
         assert row.do(shop) == expected
 
 
+def test_running_tasks_of_the_legacy_generation_are_counted_to_their_end(connect, make_emulator, monkeypatch):
+    monkeypatch.setattr(_calls, "PAGE_SIZE", 1)
+    emulator = make_emulator(generation="legacy", task_seconds=600)
+    shop = Shop(connect(emulator.url, generation="legacy"), emulator, "legacy").open()
+    assert len({task.task_id for task in shop.client.tasks.list()}) == 3
+    (asked,) = (row for row in emulator.state()["requests"] if row["path"] == "/v1/tasks")
+    assert asked["count"] == 3
+
+
 @pytest.mark.parametrize("kind", [MixpeekClient, AsyncMixpeekClient])
 def test_the_table_has_every_call(kind, settings):
     client = kind.from_settings(settings)
