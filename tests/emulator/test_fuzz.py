@@ -31,7 +31,7 @@ CHECKS = [
     response_schema_conformance,
     content_type_conformance,
 ]
-EXAMPLES = 8
+EXAMPLES = 6
 LEGACY_PROPERTIES = {"title": {"type": "text"}, "facts": {"type": "json"}}
 
 
