@@ -27,7 +27,7 @@ def mixpeek_taskflow_hook():
             for number, note in enumerate(notes)
         ]
         batch = hook.batches.create(bucket.bucket_id, [one.object_id for one in created])
-        submitted = hook.batches.submit(bucket.bucket_id, batch.batch_id)
+        submitted = hook.batches.submit(bucket.bucket_id, batch.batch_id, force=True)
         return [{"task_id": submitted.task_id, "batch_id": batch.batch_id, "bucket": bucket.bucket_id}]
 
     MixpeekTaskSensor(
