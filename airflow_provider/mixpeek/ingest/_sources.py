@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from airflow_provider.mixpeek.ingest._errors import SourceError
 
@@ -32,6 +32,20 @@ def rows_of_a_block(most: int, *, rows: int, size: float) -> int:
     :param size: and how many bytes all of them have.
     """
     return max(1, min(most, int(BLOCK_BYTES * rows / max(size, 1))))
+
+
+class Place(NamedTuple):
+    """
+    Where a row of a file stands, as a checkpoint keeps it.
+
+    :param row: The row's number in the source, from 0.
+    :param uri: Of its file, as the block it came in has it.
+    :param position: In that file, as the block has it.
+    """
+
+    row: int
+    uri: str
+    position: str
 
 
 class Block(Protocol):
