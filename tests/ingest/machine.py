@@ -13,10 +13,13 @@ from airflow_provider.mixpeek.client import (
     MixpeekValidationError,
     ValidationIssue,
 )
-from airflow_provider.mixpeek.ingest._actions import Action, CreateBatch, SendObjects, Stored, SubmitBatch
+from airflow_provider.mixpeek.ingest._actions import Action, CreateBatch, ListLive, SendObjects, SubmitBatch
 from airflow_provider.mixpeek.ingest._chunks import Row
 from airflow_provider.mixpeek.ingest._dicts import DictBlock
+from airflow_provider.mixpeek.ingest._ledger import Lines
 from airflow_provider.mixpeek.ingest._report import RejectedRow, Report
+from airflow_provider.mixpeek.ingest._results import Stored
+from airflow_provider.mixpeek.ingest._rows import Prepared
 from airflow_provider.mixpeek.ingest._run import Limits, Run
 
 #: What a row is: fit to be stored, wrong as we see it, refused by itself, or a reason to refuse its request.
@@ -52,6 +55,8 @@ class World:
     strategies: set[str] = field(default_factory=set)
     largest_block: int = 0
     position: int = 0
+    listed: bool = False
+    noted: set[str] = field(default_factory=set)
 
     def body(self, number: int) -> bytes:
         return b"x" * (10 + number % 7)
@@ -67,7 +72,7 @@ class World:
         rows = [Row(number, self.body(number), block) for number in numbers if self.kinds[number] != "wrong"]
         wrong = [RejectedRow(number, "wrong") for number in numbers if self.kinds[number] == "wrong"]
         self.largest_block = max(self.largest_block, sum(len(row.body) for row in rows))
-        self.run.read(len(numbers), rows, wrong)
+        self.run.read(Prepared(Lines(numbers.start, [f"key-{number}" for number in numbers]), rows, wrong))
 
     def take(self) -> bool:
         action = self.run.next_action()
@@ -79,8 +84,10 @@ class World:
             assert action.bytes <= self.limits.max_request_bytes
             assert numbers == sorted(set(numbers))
             for number in numbers:
-                assert not self.sent[number] or action.isolating, f"row {number} is sent twice"
-                assert number not in self.answered
+                # What was PENDING before the batches were listed is asked for once more.
+                once_more = self.listed and number in self.there
+                assert not self.sent[number] or action.isolating or once_more, f"row {number} is sent twice"
+                assert number not in self.answered or once_more
                 self.sent[number] += 1
             flying = [
                 row.number for each in self.flying if isinstance(each, SendObjects) for row in each.rows
@@ -97,7 +104,12 @@ class World:
             self._store(action)
         elif isinstance(action, CreateBatch):
             self._create(action)
+        elif isinstance(action, ListLive):
+            assert not self.listed
+            self.listed = True
+            self.run.listed(action, [])
         else:
+            assert action.batch_id in self.noted, "submitted before it was written down"
             self.submitted.append(action.batch_id)
             self.run.batch_submitted(action, f"task_{action.batch_id}")
 
@@ -161,6 +173,9 @@ class World:
             possible += ["take", "take"]
         if self.run.wants_rows:
             possible += ["read"]
+        noted = self.run.take_notes()
+        assert not {each.batch_id for each in noted} & set(self.submitted)
+        self.noted |= {each.batch_id for each in noted}
         what = self.chance.choice(possible)
         if what == "take" and not self.take() and not self.flying:
             assert self.run.wants_rows or self.run.finished, "nothing is under way and nothing will be"
@@ -169,7 +184,7 @@ class World:
         elif what == "read":
             self.read()
         most = 4 * self.limits.max_request_bytes + self.largest_block
-        assert 0 <= self.run.buffered_bytes <= most
+        assert 0 <= self.run._outbox.bytes <= most
 
     def until_finished(self, steps: int = 100_000) -> Report:
         while not self.run.finished:

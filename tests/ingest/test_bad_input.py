@@ -31,7 +31,7 @@ from airflow_provider.mixpeek.ingest import (
     SourceError,
     ingest,
 )
-from airflow_provider.mixpeek.ingest import _ingest as ingest_module
+from airflow_provider.mixpeek.ingest import _reading as reading
 
 from .shop import BATCH, MAPPING, SCHEMA, calls, rows, stored, writes
 
@@ -321,7 +321,7 @@ def test_blanks_in_properties_that_are_required_and_that_are_not(blank, emulator
 
 
 def test_a_wrong_row_in_a_later_block_stops_after_what_was_sent(emulator, mixpeek, bucket, monkeypatch):
-    monkeypatch.setattr(ingest_module, "BLOCK_ROWS", 100)
+    monkeypatch.setattr(reading, "BLOCK_ROWS", 100)
     many = rows(1_000)
     many[850]["price"] = "cheap"
     with pytest.raises(RowsRejectedError) as raised:

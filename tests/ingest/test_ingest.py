@@ -20,7 +20,7 @@ import pytest
 
 from airflow_provider.mixpeek.client import WaitFor
 from airflow_provider.mixpeek.ingest import ObjectMapping, Report, ingest
-from airflow_provider.mixpeek.ingest import _ingest as ingest_module
+from airflow_provider.mixpeek.ingest import _reading as reading
 from airflow_provider.mixpeek.ingest._identity import row_keyer
 from airflow_provider.mixpeek.ingest._values import plain_column
 from airflow_provider.mixpeek.waiting import Outcome
@@ -170,7 +170,7 @@ def test_the_order_of_rows_and_columns_and_the_size_of_blocks_do_not_matter(
     ingest(mixpeek, "products", many, mapping=MAPPING, scope="load")
     shuffled = [dict(random.Random(7).sample(list(row.items()), len(row))) for row in many]
     random.Random(8).shuffle(shuffled)
-    monkeypatch.setattr(ingest_module, "BLOCK_ROWS", 37)
+    monkeypatch.setattr(reading, "BLOCK_ROWS", 37)
     report = ingest(mixpeek, "products", pd.DataFrame(shuffled), mapping=MAPPING, scope="load", in_flight=1)
     assert (report.created, report.replayed) == (0, 500)
     assert emulator.state()["objects"] == 500

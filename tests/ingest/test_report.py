@@ -29,7 +29,7 @@ REPORT = Report(
     rejected=1,
     unsent=40,
     in_doubt=4,
-    object_ids=("obj_1", "obj_2"),
+    kept_ids=("obj_1", "obj_2"),
     rejected_rows=(RejectedRow(7, "no form", column="price", values={"price": 1}),),
     batches=(SubmittedBatch("btch_1", "task_1", 1_000), SubmittedBatch("btch_2", "task_2", 3)),
     requests=130,

@@ -19,8 +19,7 @@ from airflow_provider.mixpeek.client import (
     MixpeekValidationError,
 )
 from airflow_provider.mixpeek.ingest import RejectedRow
-from airflow_provider.mixpeek.ingest import _chunks as chunks
-from airflow_provider.mixpeek.ingest import _run as run_module
+from airflow_provider.mixpeek.ingest import _batching, _chunks, _fates, _ledger, _outbox, _run
 from airflow_provider.mixpeek.ingest._actions import CreateBatch, SendObjects
 
 from .machine import KINDS, check, check_complete, world
@@ -114,7 +113,7 @@ def test_a_stop_at_any_moment_leaves_a_count_that_holds(kinds, seed, on_error, s
 
 def interrupted_at(line: int, do: Callable[[], Any]) -> bool:
     """Raise KeyboardInterrupt at the n-th line that is executed in the machine, as Ctrl-C may."""
-    files = {run_module.__file__, chunks.__file__}
+    files = {module.__file__ for module in (_batching, _chunks, _fates, _ledger, _outbox, _run)}
     left = line
 
     def tracer(frame: FrameType, event: str, _argument: Any) -> Any:

@@ -22,12 +22,14 @@ from airflow_provider.mixpeek.client._flow import Answer, Request, Session, call
 from airflow_provider.mixpeek.client._transport import adrive
 from airflow_provider.mixpeek.emulator import Emulator
 from airflow_provider.mixpeek.ingest import Report
-from airflow_provider.mixpeek.ingest._actions import Action, Tell, carry_out
+from airflow_provider.mixpeek.ingest._actions import Action, Tell
 from airflow_provider.mixpeek.ingest._dicts import DictBlock
 from airflow_provider.mixpeek.ingest._identity import row_keyer
 from airflow_provider.mixpeek.ingest._mapping import ObjectMapping, plan
+from airflow_provider.mixpeek.ingest._perform import carry_out
 from airflow_provider.mixpeek.ingest._rows import prepare
 from airflow_provider.mixpeek.ingest._run import Limits, Run
+from airflow_provider.mixpeek.ingest._sending import Target
 
 from .shop import BATCH, BATCHES, MAPPING, SCHEMA, SUBMIT, rows
 
@@ -92,7 +94,7 @@ class Shop:
     async def perform(self, action: Action, bucket_id: str) -> Tell:
         try:
             return await adrive(
-                carry_out(action, self.session, bucket_id, keyed=True), self.send, asyncio.sleep
+                carry_out(action, self.session, Target(bucket_id, keyed=True)), self.send, asyncio.sleep
             )
         except MixpeekError as error:
             failure = error
@@ -117,7 +119,7 @@ class Shop:
                 if taken:
                     block = DictBlock(position, taken)
                     ready = prepare(block, planned, keyer, wire=self.session.api, keyed=True, max_bytes=8_000)
-                    run.read(ready.count, ready.rows, ready.rejected)
+                    run.read(ready)
                     position += len(taken)
                 else:
                     run.end_of_source()
@@ -125,6 +127,7 @@ class Shop:
             done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
             for task in sorted(done, key=lambda _: self.chance.random()):
                 task.result()(run)
+            run.take_notes()
         if not run.finished:
             run.stop(KeyboardInterrupt())
             run.abandon()

@@ -14,11 +14,17 @@ import pytest
 
 from airflow_provider.mixpeek.ingest import SourceError
 from airflow_provider.mixpeek.ingest import _threads as threads
-from airflow_provider.mixpeek.ingest._actions import Action, SendObjects, Stored, Tell
+from airflow_provider.mixpeek.ingest._actions import Action, SendObjects, Tell
+from airflow_provider.mixpeek.ingest._checkpoint import MemoryCheckpoint
 from airflow_provider.mixpeek.ingest._chunks import Row
 from airflow_provider.mixpeek.ingest._dicts import DictBlock
+from airflow_provider.mixpeek.ingest._journal import Journal
+from airflow_provider.mixpeek.ingest._keeper import Keeper
+from airflow_provider.mixpeek.ingest._ledger import Lines
+from airflow_provider.mixpeek.ingest._results import Stored
 from airflow_provider.mixpeek.ingest._rows import Prepared
 from airflow_provider.mixpeek.ingest._run import Limits, Run
+from airflow_provider.mixpeek.ingest._world import World
 
 LIMITS = Limits(max_objects=10, max_request_bytes=1_000, batch_size=100)
 PATIENCE = 30.0
@@ -27,7 +33,9 @@ PATIENCE = 30.0
 def blocks(number: int, *, of: int = 10) -> Iterator[Prepared]:
     for first in range(0, number * of, of):
         block = DictBlock(first, [{"n": row} for row in range(first, first + of)])
-        yield Prepared(of, [Row(row, b"{}", block) for row in range(first, first + of)], [])
+        numbers = range(first, first + of)
+        lines = Lines(first, [f"key-{row}" for row in numbers])
+        yield Prepared(lines, [Row(row, b"{}", block) for row in numbers], [])
 
 
 def stores(action: Action) -> Tell:
@@ -61,6 +69,10 @@ class Server:
             assert self.arrived.acquire(timeout=PATIENCE)
 
 
+def keeper() -> Keeper:
+    return Keeper(Journal(MemoryCheckpoint()), World("bkt_1", "rows", None, "", ""))
+
+
 def run() -> Run:
     return Run("bkt_1", limits=LIMITS, on_error="collect", process=False)
 
@@ -81,7 +93,7 @@ def ours() -> list[threading.Thread]:
 def test_a_run_goes_to_its_end_and_leaves_no_thread():
     before = set(ours())
     made = run()
-    threads.drive(made, blocks(50), stores, in_flight=4, stop=threading.Event())
+    threads.drive(made, blocks(50), stores, keeper(), in_flight=4, stop=threading.Event())
     found = made.report(seconds=0.0)
     assert (found.created, found.rows_read) == (500, 500)
     assert list(found.object_ids) == [f"obj_{number}" for number in range(500)]
@@ -98,7 +110,7 @@ def test_as_many_requests_are_under_way_as_allowed_and_no_more():
 
     helper = threading.Thread(target=let_go)
     helper.start()
-    threads.drive(made, blocks(40), server, in_flight=3, stop=threading.Event())
+    threads.drive(made, blocks(40), server, keeper(), in_flight=3, stop=threading.Event())
     helper.join()
     assert server.most == 3
     assert made.report(seconds=0.0).created == 400
@@ -113,7 +125,7 @@ def test_no_more_threads_than_there_is_work():
         return stores(action)
 
     before = set(ours())
-    threads.drive(run(), blocks(20), perform, in_flight=1, stop=threading.Event())
+    threads.drive(run(), blocks(20), perform, keeper(), in_flight=1, stop=threading.Event())
     assert most == 1
 
 
@@ -124,7 +136,7 @@ def test_whatever_a_thread_dies_of_the_run_hears_of_it(error):
 
     made = run()
     stop = threading.Event()
-    threads.drive(made, blocks(3), perform, in_flight=1, stop=stop)
+    threads.drive(made, blocks(3), perform, keeper(), in_flight=1, stop=stop)
     assert made.failure is error
     assert stop.is_set()
     assert made.report(seconds=0.0).in_doubt == 10
@@ -140,7 +152,7 @@ def test_what_is_under_way_when_the_source_breaks_is_answered():
         raise SourceError("cut off")
 
     made = run()
-    threads.drive(made, broken(), server, in_flight=2, stop=threading.Event())
+    threads.drive(made, broken(), server, keeper(), in_flight=2, stop=threading.Event())
     found = made.report(seconds=0.0)
     assert str(made.failure) == "cut off."
     assert (found.created, found.in_doubt) == (20, 0)
@@ -159,7 +171,7 @@ def test_an_interruption_waits_for_answers_but_not_for_long(monkeypatch):
     stop = threading.Event()
     started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        threads.drive(made, interrupted(), server, in_flight=2, stop=stop)
+        threads.drive(made, interrupted(), server, keeper(), in_flight=2, stop=stop)
     assert time.monotonic() - started < 5
     assert stop.is_set()
     found = made.report(seconds=0.0)
@@ -181,7 +193,7 @@ def test_answers_that_come_in_time_after_an_interruption_count():
 
     made = run()
     with pytest.raises(KeyboardInterrupt):
-        threads.drive(made, interrupted(), server, in_flight=2, stop=threading.Event())
+        threads.drive(made, interrupted(), server, keeper(), in_flight=2, stop=threading.Event())
     assert made.report(seconds=0.0).created == 20
     assert not ours()
 
@@ -200,7 +212,7 @@ def test_a_signal_ends_the_wait_for_answers(monkeypatch):
     started = time.monotonic()
     try:
         with pytest.raises(KeyboardInterrupt):
-            threads.drive(made, blocks(100), server, in_flight=2, stop=threading.Event())
+            threads.drive(made, blocks(100), server, keeper(), in_flight=2, stop=threading.Event())
     finally:
         helper.join()
         server.go_on.set()
@@ -224,7 +236,7 @@ def test_progress_is_told_while_a_server_keeps_everybody_waiting(monkeypatch, ca
         return next(ticks)
 
     with caplog.at_level(logging.INFO, "airflow_provider.mixpeek.ingest"):
-        threads.drive(run(), blocks(1), server, in_flight=1, stop=threading.Event(), clock=clock)
+        threads.drive(run(), blocks(1), server, keeper(), in_flight=1, stop=threading.Event(), clock=clock)
     assert (
         "10 rows read so far: 0 created, 0 replayed, 0 stored, 0 rejected; 0 batches submitted; 1 requests"
         in caplog.text

@@ -31,8 +31,8 @@ TASK: Mapping[str, Outcome] = {
     "DRAFT": Outcome.WAITS_FOR_CALLER,
 }
 
-#: A batch. DRAFT means that nobody has submitted it.
-BATCH: Mapping[str, Outcome] = {**_COMMON, "PENDING": Outcome.RUNNING, "DRAFT": Outcome.WAITS_FOR_CALLER}
+#: A batch, its words in the order in which it has them. DRAFT means that nobody has submitted it.
+BATCH: Mapping[str, Outcome] = {"DRAFT": Outcome.WAITS_FOR_CALLER, "PENDING": Outcome.RUNNING, **_COMMON}
 
 #: An object. PENDING (DRAFT in 0.81) lasts until a batch run finishes with it, so an object alone cannot tell
 #: "never submitted" from "running".

@@ -76,6 +76,9 @@ class Cutter:
         self._bytes += sum(len(row.body) for row in rows)
         self._rows.extend(rows)
 
+    def free(self, rows: Sequence[Row]) -> None:
+        """Rows that were taken are no longer under way."""
+
     def cut(self, *, rest: bool) -> tuple[Row, ...]:
         """
         Take the rows of the next request.

@@ -9,6 +9,10 @@ from typing import Any
 
 from airflow_provider.mixpeek.client import MixpeekError, WaitFor
 
+#: Ids and rejected rows that a report keeps in memory; files have all of them.
+KEPT_IDS = 100_000
+KEPT_REJECTED = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
@@ -51,6 +55,7 @@ class SubmittedBatch:
     """
     A batch that was submitted.
 
+    :param task_id: The task of its first tier; empty where the server names none.
     :param objects: How many objects are in it.
     """
 
@@ -66,7 +71,8 @@ class Report:
     ``rows_read == created + replayed + stored + rejected + unsent + in_doubt``.
 
     :param bucket_id: Where to.
-    :param rows_read: Rows read from the source.
+    :param rows_read: Rows read from the source, by this run and, where a checkpoint says so, those before it.
+    :param resumed: Rows of those that earlier tries had settled, and that this one did not send.
     :param created: New objects.
     :param replayed: Objects that were there already under the row's key and were left as they are.
     :param stored: The server holds them and does not say whether they are new.
@@ -74,24 +80,26 @@ class Report:
     :param unsent: Rows that were read before the run was stopped, and not sent.
     :param in_doubt: Rows that were sent and never answered. Under keys sending them again is safe; without
         (legacy generation, API 0.81) it may store them twice.
-    :param object_ids: Ids of the created, replayed and stored objects in the order of their rows; none on the
-        legacy generation, whose answers do not name them.
+    :param stale: Replayed rows whose object has other values than the row has now.
+    :param kept_ids: See :attr:`object_ids`; None where there are too many.
     :param task_ids: Tasks that make and process an object each (legacy generation), in the order of the rows.
-    :param rejected_rows: One entry per rejected row, by row number.
-    :param batches: Batches that were submitted for processing.
+    :param rejected_rows: The rejected rows of this run by row number, the first 10,000 of them.
+    :param batches: Batches that hold the objects and are submitted, those of earlier tries included.
     :param requests: Requests that were answered or failed, tries of the same one not counted.
-    :param seconds: How long it took.
+    :param seconds: How long this run took.
     """
 
     bucket_id: str
     rows_read: int = 0
+    resumed: int = 0
     created: int = 0
     replayed: int = 0
     stored: int = 0
     rejected: int = 0
     unsent: int = 0
     in_doubt: int = 0
-    object_ids: tuple[str, ...] = field(default=(), repr=False)
+    stale: int = 0
+    kept_ids: tuple[str, ...] | None = field(default=(), repr=False)
     task_ids: tuple[str, ...] = field(default=(), repr=False)
     rejected_rows: tuple[RejectedRow, ...] = field(default=(), repr=False)
     batches: tuple[SubmittedBatch, ...] = ()
@@ -117,9 +125,24 @@ class Report:
         }
 
     @property
+    def object_ids(self) -> tuple[str, ...]:
+        """
+        Ids of the created, replayed and stored objects, in the order of their rows. Rows that an earlier try
+        had settled are not among them; on the legacy generation, whose answers name no object, none is.
+
+        :raises MixpeekError: there are more than 100,000.
+        """
+        if self.kept_ids is None:
+            raise MixpeekError(
+                f"there are more than {KEPT_IDS:,} object ids, and none of them are kept in memory",
+                hint="Pass receipt_to= to have the id of every row in files.",
+            )
+        return self.kept_ids
+
+    @property
     def waits(self) -> list[dict[str, str | None]]:
         """What there is to wait for: ``[{"task_id", "batch_id", "bucket"}]``."""
-        waits = [WaitFor(batch.task_id, batch.batch_id, self.bucket_id) for batch in self.batches]
+        waits = [WaitFor(batch.task_id or None, batch.batch_id, self.bucket_id) for batch in self.batches]
         waits += [WaitFor(task_id, None, self.bucket_id) for task_id in self.task_ids]
         return [wait.as_dict() for wait in waits]
 
@@ -127,10 +150,12 @@ class Report:
         counts = ", ".join(
             f"{count:,} {name.replace('_', ' ')}" for name, count in self.counts().items() if count
         )
+        resumed = f", {self.resumed:,} of them by earlier tries" if self.resumed else ""
+        stale = f" ({self.stale:,} stale)" if self.stale else ""
         batches = f"; {len(self.batches):,} batches submitted" if self.batches else ""
         tasks = f"; {len(self.task_ids):,} tasks to wait for" if self.task_ids else ""
-        done = f"{counts or 'nothing to do'}{batches}{tasks}"
-        return f"{self.rows_read:,} rows read: {done} ({self.seconds:.1f} s)"
+        done = f"{counts or 'nothing to do'}{stale}{batches}{tasks}"
+        return f"{self.rows_read:,} rows read{resumed}: {done} ({self.seconds:.1f} s)"
 
 
 class IngestError(MixpeekError):

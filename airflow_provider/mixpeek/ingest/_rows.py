@@ -12,6 +12,7 @@ import orjson
 from airflow_provider.mixpeek.client._schema import METADATA, BlobForms
 from airflow_provider.mixpeek.ingest._chunks import ENVELOPE, Row
 from airflow_provider.mixpeek.ingest._identity import Keyer
+from airflow_provider.mixpeek.ingest._ledger import Lines
 from airflow_provider.mixpeek.ingest._mapping import Plan
 from airflow_provider.mixpeek.ingest._report import RejectedRow
 from airflow_provider.mixpeek.ingest._sources import Block
@@ -40,25 +41,37 @@ class Wire(Protocol):
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """
-    A block, ready.
+    Some rows of a block, ready.
 
-    :param count: Rows of the block.
+    :param lines: All of them.
     :param rows: Those that can be sent.
     :param rejected: Those that are wrong.
+    :param skipped: Keys of the rows of the block that come before them.
     """
 
-    count: int
+    lines: Lines
     rows: list[Row]
     rejected: list[RejectedRow]
+    skipped: Sequence[str | None] = ()
 
 
-def prepare(block: Block, plan: Plan, keyer: Keyer, *, wire: Wire, keyed: bool, max_bytes: int) -> Prepared:
+def prepare(
+    block: Block,
+    plan: Plan,
+    keyer: Keyer,
+    *,
+    wire: Wire,
+    keyed: bool,
+    max_bytes: int,
+    start: int = 0,
+) -> Prepared:
     """
     Make the objects of a block.
 
     :param wire: How the server's generation wants an object.
     :param keyed: Whether objects carry their keys. Without, keys still tell blank and repeated ones.
     :param max_bytes: Bytes of one request's body at most; a row that is larger alone is rejected.
+    :param start: Number of the first row to make; those before it count for the keys and for nothing else.
     """
     problems = _Problems(block)
     plain = {
@@ -97,10 +110,11 @@ def prepare(block: Block, plan: Plan, keyer: Keyer, *, wire: Wire, keyed: bool, 
     for index, reason in keys.problems.items():
         problems.add(index, None, reason)
 
+    skipped = min(max(start - block.first_row, 0), len(block))
     blob_columns = {name: column for name, _, column in plan.blobs}
     rows: list[Row] = []
     for index, key in enumerate(keys.keys):
-        if index in problems.found:
+        if index < skipped or index in problems.found:
             continue
         body = _encode(
             wire.object_body(
@@ -121,7 +135,13 @@ def prepare(block: Block, plan: Plan, keyer: Keyer, *, wire: Wire, keyed: bool, 
             )
         else:
             rows.append(Row(block.first_row + index, body, block, blob_columns))
-    return Prepared(len(block), rows, list(problems.rejected()))
+    lines = Lines(
+        block.first_row + skipped,
+        keys.keys[skipped:],
+        block.uri,
+        block.positions[skipped:] if block.positions else None,
+    )
+    return Prepared(lines, rows, list(problems.rejected(skipped)), keys.keys[:skipped])
 
 
 class _Problems:
@@ -163,8 +183,10 @@ class _Problems:
                 names = ", ".join(repr(column) for column, _ in columns)
                 self.add(index, None, f"the bucket requires {METADATA!r}, and it is blank in all of {names}")
 
-    def rejected(self) -> Iterator[RejectedRow]:
+    def rejected(self, skipped: int) -> Iterator[RejectedRow]:
         for index, (column, reason) in sorted(self.found.items()):
+            if index < skipped:
+                continue
             yield RejectedRow(
                 self._block.first_row + index, reason, column=column, values=self._block.row(index)
             )

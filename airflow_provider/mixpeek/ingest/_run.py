@@ -7,24 +7,29 @@ a simulation can replay any order of answers; ``_threads`` is the driver that re
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Literal
 
-from airflow_provider.mixpeek.client import MixpeekError, MixpeekStatusError, MixpeekValidationError
+from airflow_provider.mixpeek.client import MixpeekError, MixpeekStatusError
 from airflow_provider.mixpeek.ingest import _blame as blame
 from airflow_provider.mixpeek.ingest._actions import (
     Action,
     CreateBatch,
-    Result,
+    ListLive,
     SendObjects,
-    Stored,
     SubmitBatch,
 )
-from airflow_provider.mixpeek.ingest._chunks import Cutter, Row
-from airflow_provider.mixpeek.ingest._report import RejectedRow, Report, SubmittedBatch
+from airflow_provider.mixpeek.ingest._batching import Batching
+from airflow_provider.mixpeek.ingest._chunks import Row
+from airflow_provider.mixpeek.ingest._fates import Fate, Fates
+from airflow_provider.mixpeek.ingest._inherit import Inherited, LiveBatch
+from airflow_provider.mixpeek.ingest._ledger import Entry, Ledger, Mark
+from airflow_provider.mixpeek.ingest._outbox import Outbox
+from airflow_provider.mixpeek.ingest._rejections import Rejections
+from airflow_provider.mixpeek.ingest._report import KEPT_IDS, RejectedRow, Report
+from airflow_provider.mixpeek.ingest._results import Later, Result, Stored
+from airflow_provider.mixpeek.ingest._rows import Prepared
 
 OnError = Literal["fail", "collect"]
 Process = Literal["new", "all", False]
@@ -32,24 +37,17 @@ Process = Literal["new", "all", False]
 #: Bytes of rows that wait or are under way at most, as a multiple of one request; a block more may come.
 _BUFFERED_REQUESTS = 4
 
+#: Rows from the watermark on at most, or so many batches of them where that is more. One answer that does not
+#: come holds the watermark back, and what is known of the rows behind it is kept.
+_LOOKAHEAD = 50_000
+_LOOKAHEAD_BATCHES = 20
+
 #: Calls about batches under way at once: where they are limited, they must not keep rows from being stored.
 _BATCH_CALLS = 2
 
 #: A server that refuses so many requests in a row while rows to blame are looked for, and stores none in
 #: between, refuses everything.
 _SYSTEMIC = 200
-
-
-class Fate(IntEnum):
-    """What has become of a row; it fits into a byte."""
-
-    WAITING = 0
-    SENT = 1
-    CREATED = 2
-    REPLAYED = 3
-    STORED = 4
-    REJECTED = 5
-
 
 #: What the server says of a stored row: whether it was there already.
 _FATE_OF = {True: Fate.REPLAYED, False: Fate.CREATED, None: Fate.STORED}
@@ -63,11 +61,13 @@ class Limits:
     :param max_objects: Objects of one request.
     :param max_request_bytes: Bytes of one request's body.
     :param batch_size: Objects of one batch.
+    :param max_rejected: Rejected rows that are borne: a number, or a share of the rows; None: any.
     """
 
     max_objects: int
     max_request_bytes: int
     batch_size: int
+    max_rejected: float | None = None
 
 
 class Run:
@@ -81,79 +81,117 @@ class Run:
     :param on_error: ``fail``: stop at the first rejected row. ``collect``: set it aside and go on.
     :param process: Which objects to submit in batches: ``new`` ones (what was there and is unprocessed counts
         as new), ``all`` of the run, or none.
+    :param mark: The watermark of earlier tries.
+    :param inherited: Their batches.
     """
 
-    def __init__(self, bucket_id: str, *, limits: Limits, on_error: OnError, process: Process) -> None:
+    def __init__(
+        self,
+        bucket_id: str,
+        *,
+        limits: Limits,
+        on_error: OnError,
+        process: Process,
+        mark: Mark | None = None,
+        inherited: Inherited | None = None,
+    ) -> None:
         self._bucket_id = bucket_id
         self._limits = limits
         self._on_error = on_error
         self._process = process
-        self._batch_size = limits.batch_size
+        mark = mark or Mark()
 
-        self._cutter = Cutter(max_objects=limits.max_objects, max_bytes=limits.max_request_bytes)
-        # A stack: one refused request is looked through before the next one is.
-        self._isolating: list[SendObjects] = []
-        self._to_create: deque[CreateBatch] = deque()
-        self._to_submit: deque[SubmitBatch] = deque()
+        self._outbox = Outbox(max_objects=limits.max_objects, max_bytes=limits.max_request_bytes)
         self._in_flight: set[Action] = set()
-        self._bytes_taken = 0
         self._refused_in_a_row = 0
 
         self._ended = False
         self._failure: BaseException | RejectedRow | None = None
-        self._fates = bytearray()
-        self._rejected: list[RejectedRow] = []
+        before = {fate: mark.counts.get(fate.name.lower(), 0) for fate in Fate}
+        self._resumed = sum(before.values())
+        self._stale = mark.counts.get("stale", 0)
+        self._fates = Fates(mark.row, before)
+        self._ledger = Ledger(mark)
+        self._batching = Batching(
+            size=limits.batch_size, replace=process == "all", inherited=inherited or Inherited()
+        )
+        # Batches of others are listed once, when it first matters: None before, False while it is under way.
+        self._has_listed: bool | None = None
+        self._unlisted: list[Row] = []
+
+        self._rejections = Rejections(limits.max_rejected, before=before[Fate.REJECTED])
         self._requests = 0
-        # Rows are answered in any order and batched in theirs: the same rows make the same batches.
-        self._answered: dict[int, Stored | None] = {}
-        self._next_row = 0
-        self._to_batch: list[str] = []
-        self._object_ids: list[str] = []
+        self._object_ids: list[str] | None = []
         self._task_ids: list[str] = []
-        self._batches: list[SubmittedBatch] = []
 
     # -- what happened -------------------------------------------------------------------------------------
 
-    def read(self, count: int, rows: Sequence[Row], rejected: Sequence[RejectedRow]) -> None:
-        """Rows came from the source: ``count`` in all, those that can be sent, and those that are wrong."""
-        self._fates.extend(bytes(count))
-        self._cutter.add(rows)
-        for row in rejected:
+    def read(self, block: Prepared) -> None:
+        """Rows came from the source, the next ones."""
+        self._ledger.read(block.lines)
+        self._fates.add(len(block.lines.keys))
+        self._outbox.add(block.rows)
+        for row in block.rejected:
             self._reject(row)
 
     def end_of_source(self) -> None:
         """No more rows will come."""
         self._ended = True
         self._advance()
+        self._check_rejections()
 
     def stored(self, action: SendObjects, results: Sequence[Result]) -> None:
         """A request was answered, row by row."""
         self._settle(action)
+        again: list[Row] = []
         for row, result in zip(action.rows, results, strict=True):
             if isinstance(result, RejectedRow):
                 self._reject(result)
+            elif isinstance(result, Later):
+                self._fates.mark(row.number, Fate.WAITING)
+                if result.error.retryable and self._outbox.may_try_again(row):
+                    again.append(row)
+                else:
+                    self.stop(result.error)
             else:
                 self._refused_in_a_row = 0
-                self._answered[row.number] = result
-                self._fates[row.number] = _FATE_OF[result.replayed]
+                self._fates.mark(row.number, _FATE_OF[result.replayed])
+                if self._must_list_before(result):
+                    self._unlisted.append(row)
+                else:
+                    self._ledger.settle(row.number, result)
+        self._outbox.send_again(again)
         self._advance()
 
     def batch_created(self, action: CreateBatch, batch_id: str) -> None:
-        """A batch was created and waits to be submitted."""
+        """A batch was created and is a draft. It is submitted when it is noted (:meth:`take_notes`)."""
         self._settle(action)
-        self._to_submit.append(SubmitBatch(batch_id, len(action.object_ids)))
+        self._batching.created(action, batch_id)
+
+    def take_notes(self) -> list[SubmitBatch]:
+        """Batches that the caller writes down now; they are submitted next."""
+        return self._batching.take_notes()
 
     def batch_submitted(self, action: SubmitBatch, task_id: str) -> None:
         """A batch was submitted."""
         self._settle(action)
-        self._batches.append(SubmittedBatch(action.batch_id, task_id, action.objects))
+        self._batching.was_submitted(action, task_id)
+
+    def listed(self, action: ListLive, batches: Sequence[LiveBatch]) -> None:
+        """The bucket's batches that run or are drafts."""
+        self._settle(action)
+        self._batching.listed(batches)
+        self._has_listed = True
+        # What was PENDING before the list was read may be done since: ask again, for that is free of harm.
+        self._outbox.send_again(self._unlisted)
+        self._unlisted = []
 
     def failed(self, action: Action, error: BaseException) -> None:
         """A request failed for good: its tries are used up, or trying again is useless."""
         self._settle(action)
         if isinstance(action, SendObjects):
             self._sending_failed(action, error)
-        elif not (isinstance(action, CreateBatch) and self._smaller_batches(action, error)):
+        elif isinstance(action, ListLive) or self._failure or not self._batching.can_go_on(action, error):
             self.stop(error)
 
     def stop(self, why: BaseException | RejectedRow) -> None:
@@ -178,29 +216,25 @@ class Run:
 
     def _choose(self) -> Action | None:
         if sum(not isinstance(action, SendObjects) for action in self._in_flight) < _BATCH_CALLS:
-            if self._to_submit:
-                return self._to_submit.popleft()
-            if self._to_create:
-                return self._to_create.popleft()
-        if self._isolating:
-            return self._isolating.pop()
-        rows = self._cutter.cut(rest=self._ended)
-        if not rows:
-            return None
-        action = SendObjects(rows)
-        self._bytes_taken += action.bytes
-        return action
+            if self._unlisted and self._has_listed is None:
+                self._has_listed = False
+                return ListLive()
+            action = self._batching.next_action()
+            if action is not None:
+                return action
+        return self._outbox.take(rest=self._ended)
 
     @property
     def wants_rows(self) -> bool:
         """Whether to read on: the source has more, and what is buffered is bounded."""
         most = _BUFFERED_REQUESTS * self._limits.max_request_bytes
-        return not self._ended and self._failure is None and self.buffered_bytes < most
-
-    @property
-    def buffered_bytes(self) -> int:
-        """Bytes of the rows that are read and not settled."""
-        return self._cutter.bytes + self._bytes_taken
+        ahead = self._fates.end - self.passed
+        return (
+            not self._ended
+            and self._failure is None
+            and self._outbox.bytes < most
+            and ahead < max(_LOOKAHEAD, _LOOKAHEAD_BATCHES * self._limits.batch_size)
+        )
 
     @property
     def finished(self) -> bool:
@@ -209,7 +243,7 @@ class Run:
             return False
         if self._failure is not None:
             return True
-        waiting = self._cutter or self._isolating or self._to_create or self._to_submit
+        waiting = self._outbox or self._unlisted or not self._batching.is_idle
         return self._ended and not waiting
 
     @property
@@ -217,15 +251,30 @@ class Run:
         """Why the run was stopped, if it was: an error, or with ``on_error="fail"`` the first wrong row."""
         return self._failure
 
+    # -- what is done with ---------------------------------------------------------------------------------
+
+    @property
+    def mark(self) -> Mark:
+        """The watermark as far as rows were released."""
+        return self._ledger.mark
+
+    @property
+    def passed(self) -> int:
+        """Number of the first row that is not done with."""
+        return self._batching.watermark(self._ledger.next_row)
+
+    def release(self) -> list[Entry]:
+        """Let the watermark pass as far as it can; the rows that it passes, in their order."""
+        return self._ledger.release(self.passed)
+
     def report(self, *, seconds: float) -> Report:
         """
         The count. Rows under way must be answered or abandoned before.
 
         :raises AssertionError: a run that was not stopped has rows without an end.
         """
-        for _, row in sorted(self._answered.items()):
-            self._keep(row)  # of a stopped run, whose rows come after one that was never settled
-        self._answered.clear()
+        for result in self._ledger.drain():
+            self._keep(result)  # of a stopped run, whose rows come after one that was never settled
         count = self._fates.count
         unsent, in_doubt = count(Fate.WAITING), count(Fate.SENT)
         if self._failure is None and (unsent or in_doubt):
@@ -235,16 +284,18 @@ class Run:
         return Report(
             bucket_id=self._bucket_id,
             rows_read=len(self._fates),
+            resumed=self._resumed,
             created=count(Fate.CREATED),
             replayed=count(Fate.REPLAYED),
             stored=count(Fate.STORED),
             rejected=count(Fate.REJECTED),
             unsent=unsent,
             in_doubt=in_doubt,
-            object_ids=tuple(self._object_ids),
+            stale=self._stale,
+            kept_ids=None if self._object_ids is None else tuple(self._object_ids),
             task_ids=tuple(self._task_ids),
-            rejected_rows=tuple(sorted(self._rejected, key=lambda row: row.row)),
-            batches=tuple(self._batches),
+            rejected_rows=tuple(sorted(self._rejections.kept, key=lambda row: row.row)),
+            batches=tuple(self._batching.submitted),
             requests=self._requests,
             seconds=seconds,
         )
@@ -256,27 +307,43 @@ class Run:
             f"{len(self._fates):,} rows read so far: {count(Fate.CREATED):,} created, "
             f"{count(Fate.REPLAYED):,} replayed, {count(Fate.STORED):,} stored, "
             f"{count(Fate.REJECTED):,} rejected; "
-            f"{len(self._batches):,} batches submitted; {len(self._in_flight)} requests under way"
+            f"{len(self._batching.submitted):,} batches submitted; {len(self._in_flight)} requests under way"
         )
 
     # -- inside --------------------------------------------------------------------------------------------
 
     def _mark(self, action: SendObjects, fate: Fate) -> None:
         for row in action.rows:
-            self._fates[row.number] = fate
+            self._fates.mark(row.number, fate)
 
     def _settle(self, action: Action) -> None:
         self._in_flight.remove(action)
         self._requests += 1
         if isinstance(action, SendObjects):
-            self._bytes_taken -= action.bytes
+            self._outbox.settle(action)
 
     def _reject(self, row: RejectedRow) -> None:
-        self._fates[row.row] = Fate.REJECTED
-        self._rejected.append(row)
-        self._answered[row.row] = None
+        self._fates.mark(row.row, Fate.REJECTED)
+        self._ledger.settle(row.row, row)
+        self._rejections.add(row)
         if self._on_error == "fail":
             self.stop(row)
+        else:
+            self._check_rejections()
+
+    def _must_list_before(self, result: Stored) -> bool:
+        """Whether the object may be in a batch that this run knows nothing of."""
+        return (
+            not self._has_listed
+            and bool(result.replayed)
+            and self._is_to_be_processed(result)
+            and not self._batching.holds(result.object_id or "")
+        )
+
+    def _is_to_be_processed(self, result: Stored) -> bool:
+        if result.object_id is None:
+            return False
+        return self._process == "all" or (self._process == "new" and result.unprocessed)
 
     def _sending_failed(self, action: SendObjects, error: BaseException) -> None:
         if not isinstance(error, MixpeekError) or error.may_be_stored:
@@ -290,10 +357,7 @@ class Run:
 
     def _isolate(self, action: SendObjects, error: MixpeekStatusError) -> None:
         verdict = blame.judge(error, len(action.rows))
-        for group in reversed(verdict.again):
-            again = SendObjects(tuple(action.rows[position] for position in group), isolating=True)
-            self._isolating.append(again)
-            self._bytes_taken += again.bytes
+        self._outbox.isolate(action, verdict.again)
         for position, complaint in verdict.guilty.items():
             row = action.rows[position]
             self._reject(
@@ -310,45 +374,34 @@ class Run:
         if self._refused_in_a_row >= _SYSTEMIC:
             self.stop(_refuses_everything(error))
 
-    def _smaller_batches(self, action: CreateBatch, error: BaseException) -> bool:
-        """Cut a batch that the server refuses, since plans allow different sizes and no call tells which."""
-        count = len(action.object_ids)
-        if not isinstance(error, MixpeekValidationError) or count == 1 or self._failure is not None:
-            return False
-        named = error.details.get("limit")
-        size = named if isinstance(named, int) and 0 < named < count else (count + 1) // 2
-        self._batch_size = min(self._batch_size, size)
-        # In front of the others: if size is not what is wrong, a single object shows it soon.
-        self._to_create.extendleft(
-            CreateBatch(action.object_ids[start : start + size], action.dedup_strategy)
-            for start in reversed(range(0, count, size))
-        )
-        return True
-
     def _advance(self) -> None:
         """Pass over settled rows in their order, and cut what is to be processed into batches."""
-        while self._next_row in self._answered:
-            row = self._answered.pop(self._next_row)
-            self._next_row += 1
-            self._keep(row)
-            if row is None or row.object_id is None:
-                continue
-            if self._process == "all" or (self._process == "new" and row.unprocessed):
-                self._to_batch.append(row.object_id)
-        if self._failure is not None:
-            return
-        complete = self._ended and self._next_row == len(self._fates)
-        while len(self._to_batch) >= self._batch_size or (complete and self._to_batch):
-            members = tuple(self._to_batch[: self._batch_size])
-            del self._to_batch[: self._batch_size]
-            self._to_create.append(CreateBatch(members, "replace" if self._process == "all" else "skip"))
+        for number, result in self._ledger.advance(stop_at_rejected=self._on_error == "fail"):
+            self._keep(result)
+            if isinstance(result, Stored) and self._is_to_be_processed(result):
+                assert result.object_id is not None  # noqa: S101 - it is to be processed
+                self._batching.add(result.object_id, number, replace=result.replayed is None)
+        self._fates.fold(self._ledger.next_row)
+        if self._failure is None:
+            complete = self._ended and self._ledger.next_row == self._fates.end
+            self._batching.cut(rest=complete)
 
-    def _keep(self, row: Stored | None) -> None:
+    def _keep(self, result: Stored | RejectedRow) -> None:
         """Remember the ids of a row that the server holds."""
-        if row is not None and row.object_id is not None:
-            self._object_ids.append(row.object_id)
-        if row is not None and row.task_id is not None:
-            self._task_ids.append(row.task_id)
+        if not isinstance(result, Stored):
+            return
+        self._stale += result.stale
+        if result.task_id is not None:
+            self._task_ids.append(result.task_id)
+        if result.object_id is not None and self._object_ids is not None:
+            self._object_ids.append(result.object_id)
+            if len(self._object_ids) > KEPT_IDS:
+                self._object_ids = None
+
+    def _check_rejections(self) -> None:
+        enough = self._rejections.too_many(read=len(self._fates), at_the_end=self._ended)
+        if enough is not None:
+            self.stop(enough)
 
 
 def _refuses_everything(last: MixpeekStatusError) -> MixpeekError:

@@ -11,12 +11,16 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 from airflow_provider.mixpeek.client import MixpeekError
 from airflow_provider.mixpeek.ingest._actions import Action, SendObjects, Tell
+from airflow_provider.mixpeek.ingest._keeper import Keeper
 from airflow_provider.mixpeek.ingest._rows import Prepared
 from airflow_provider.mixpeek.ingest._run import Run
+
+T = TypeVar("T")
 
 log = logging.getLogger("airflow_provider.mixpeek.ingest")
 
@@ -38,6 +42,7 @@ def drive(
     run: Run,
     blocks: Iterator[Prepared],
     perform: Perform,
+    keeper: Keeper,
     *,
     in_flight: int,
     stop: threading.Event,
@@ -51,6 +56,7 @@ def drive(
 
     :param blocks: The rows, made ready.
     :param perform: Sends one action; called in the pool's threads.
+    :param keeper: Writes down how far the run is; called in this thread.
     :param in_flight: Requests under way at once.
     :param stop: Set when the run is stopped, so that waits between tries end.
     :param clock: Monotonic seconds.
@@ -59,28 +65,42 @@ def drive(
     pool = _Pool(perform, in_flight)
     tell_at = clock() + PROGRESS
     try:
+        keeper.begin(run)
         while not run.finished:
             while pool.has_room and (action := run.next_action()) is not None:
-                pool.give(action)
+                if (objection := keeper.objection(action)) is not None:
+                    run.failed(action, objection)
+                else:
+                    pool.give(action)
             if run.wants_rows and not pool.has_answers:
                 _read(run, blocks)
             else:
                 pool.hear(run, timeout=LOOK_UP)
+            keeper.keep(run)
             if run.failure is not None:
                 stop.set()
             if clock() >= tell_at:
                 tell_at = clock() + PROGRESS
                 log.info("%s", run.progress())
+        keeper.keep(run, at_once=True)
     except BaseException as interruption:
         run.stop(interruption)
         stop.set()
         until = clock() + GRACE
         while not run.finished and (left := until - clock()) > 0:
             pool.hear(run, timeout=min(left, LOOK_UP))
+        _keep_what_was_done(run, keeper)
         raise
     finally:
         run.abandon()
         pool.dismiss()
+
+
+def _keep_what_was_done(run: Run, keeper: Keeper) -> None:
+    try:
+        keeper.keep(run, at_once=True)
+    except Exception as error:  # noqa: BLE001 - what interrupted the run is what its caller must hear of
+        log.warning("How far the run is could not be written down (%s): the next try sends more again.", error)
 
 
 def _read(run: Run, blocks: Iterator[Prepared]) -> None:
@@ -93,7 +113,50 @@ def _read(run: Run, blocks: Iterator[Prepared]) -> None:
     if block is None:
         run.end_of_source()
     else:
-        run.read(block.count, block.rows, block.rejected)
+        run.read(block)
+
+
+def gather(
+    calls: Sequence[Callable[[], T]], *, at_once: int, stop: threading.Event
+) -> list[T]:
+    """
+    Make calls, several at once, and wait for all of them.
+
+    :param stop: Set when one fails or this thread is interrupted, so that waits between tries end.
+    :return: What each returned, in their order.
+    """
+    todo: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+    done: queue.SimpleQueue[tuple[int, T | None, BaseException | None]] = queue.SimpleQueue()
+
+    def work() -> None:
+        while (number := todo.get()) is not None:
+            try:
+                done.put((number, calls[number](), None))
+            except BaseException as error:  # noqa: BLE001 - it is raised in the caller's thread
+                done.put((number, None, error))
+
+    threads = [
+        threading.Thread(target=work, name=f"mixpeek-look-{number}", daemon=True)
+        for number in range(min(at_once, len(calls)))
+    ]
+    for number in (*range(len(calls)), *(None for _ in threads)):
+        todo.put(number)
+    results: dict[int, T] = {}
+    try:
+        for thread in threads:
+            thread.start()
+        while len(results) < len(calls):
+            try:
+                number, result, error = done.get(timeout=LOOK_UP)
+            except queue.Empty:
+                continue
+            if error is not None:
+                raise error
+            results[number] = result  # type: ignore[assignment]  # without an error there is one
+    except BaseException:
+        stop.set()
+        raise
+    return [results[number] for number in range(len(calls))]
 
 
 class _Pool:

@@ -1,0 +1,198 @@
+"""
+What a load has in its checkpoint.
+
+=================  ============================================================================================
+name               value
+=================  ============================================================================================
+``load``           who writes, how often the load was begun anew, its salt, whether it is finished
+``progress``       the watermark, and the world it belongs to
+``batches-000``    the first hundred batches: bucket, id, number of the row after the last, when it was noted
+``tasks-000``      the first thousand tasks of a server that has no batches (legacy generation)
+=================  ============================================================================================
+
+All of it is small: some 10,000 batches of ten million rows are 100 values of 8 KB.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from airflow_provider.mixpeek.client import MixpeekError
+from airflow_provider.mixpeek.ingest._checkpoint import Checkpoint
+from airflow_provider.mixpeek.ingest._inherit import NotedBatch
+from airflow_provider.mixpeek.ingest._ledger import Mark
+from airflow_provider.mixpeek.ingest._sources import Place
+from airflow_provider.mixpeek.ingest._world import World
+
+Rerun = Literal["replay", "again"]
+
+_VERSION = 1
+_BATCHES = 100
+_TASKS = 1_000
+
+
+class SupersededError(MixpeekError):
+    """Another try of the same load has begun; this one must not go on beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """
+    The value ``load``.
+
+    :param writer: A random word of the try that writes.
+    :param begun: How often the load was begun anew; a watermark of another number counts for nothing.
+    :param salt: Enters every key, so that a load that is done again makes objects of its own.
+    :param finished: The load got to its end.
+    :param number: The caller's number of reruns.
+    """
+
+    writer: str = ""
+    begun: int = 0
+    salt: str = ""
+    finished: bool = False
+    number: int | None = None
+    version: int = _VERSION
+
+
+class Journal:
+    """
+    What one try writes down, and what the tries before it have.
+
+    :param checkpoint: Where.
+    :param wall: Unix seconds.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, *, wall: Callable[[], float] = time.time) -> None:
+        self._checkpoint = checkpoint
+        self._wall = wall
+        self._load = _Load()
+        self._batches: list[Any] = []
+        self._tasks: list[str] = []
+        #: A person has asked for the load, since the last try.
+        self.was_asked_for = False
+
+    def open(self, *, rerun: Rerun | None = None, number: int | None = None) -> None:
+        """
+        Take the load over from the tries before, which must not write any more.
+
+        :param rerun: What to do where the load is finished: send everything again under the old keys, or
+            make everything anew. None: nothing.
+        :param number: Grows when a person asks for the load; with one, only that makes a rerun.
+        """
+        before = self._read_load()
+        self.was_asked_for = number is not None and before.number is not None and number > before.number
+        load = replace(before, writer=secrets.token_hex(8), number=number)
+        if rerun and before.finished and (number is None or self.was_asked_for):
+            load = replace(load, finished=False, begun=before.begun + 1)
+            if rerun == "again":
+                load = replace(load, salt=secrets.token_hex(8))
+        self._write_load(load)
+        self._batches = self._read_all("batches")
+        self._tasks = self._read_all("tasks")
+
+    @property
+    def salt(self) -> str:
+        """Enters every key; empty but where a finished load was done again."""
+        return self._load.salt
+
+    @property
+    def is_superseded(self) -> bool:
+        """Whether another try has taken over."""
+        now = self._read_load()
+        return bool(now.writer) and now.writer != self._load.writer
+
+    def superseded(self) -> SupersededError:
+        """What to stop with then."""
+        return SupersededError(
+            "another try of this load has begun, and goes on where this one is",
+            hint="Nothing is to be done: look at that try. This one has left it everything that was stored.",
+        )
+
+    # -- progress ------------------------------------------------------------------------------------------
+
+    def progress(self) -> tuple[dict[str, Any], Mark] | None:
+        """The stored world, and its watermark; None where there is none that counts."""
+        found = self._checkpoint.get("progress")
+        if not isinstance(found, dict) or (found["version"], found["begun"]) != (_VERSION, self._load.begun):
+            return None
+        place = found.get("place")
+        mark = Mark(found["row"], Place(*place) if place else None, found["digest"], found["counts"])
+        return found["world"], mark
+
+    def write(self, world: World, mark: Mark) -> None:
+        """Write the watermark down."""
+        progress = {
+            "version": _VERSION,
+            "begun": self._load.begun,
+            "world": world.as_dict(),
+            "row": mark.row,
+            "digest": mark.digest,
+            "counts": dict(mark.counts),
+        }
+        if mark.place is not None:
+            progress["place"] = list(mark.place)
+        self._checkpoint.set("progress", progress)
+
+    def finish(self) -> None:
+        """The load got to its end."""
+        self._write_load(replace(self._load, finished=True))
+
+    # -- what is being processed ---------------------------------------------------------------------------
+
+    def batches(self, bucket_id: str) -> list[NotedBatch]:
+        """The batches of a bucket that were noted, in their order."""
+        noted = [NotedBatch(*each) for each in self._batches]
+        return [batch for batch in noted if batch.bucket_id == bucket_id]
+
+    def note_batch(self, bucket_id: str, batch_id: str, upto_row: int) -> None:
+        """Write a batch down, which is submitted after that and not before."""
+        self._batches.append([bucket_id, batch_id, upto_row, round(self._wall(), 3)])
+        self._write_last("batches", self._batches, _BATCHES)
+
+    def tasks(self) -> list[str]:
+        """The tasks that were noted, in their order."""
+        return list(self._tasks)
+
+    def note_tasks(self, task_ids: Sequence[str]) -> None:
+        """Write tasks down, before the watermark passes their rows."""
+        start = len(self._tasks)
+        self._tasks.extend(task_ids)
+        for chunk in range(start // _TASKS, -(-len(self._tasks) // _TASKS)):
+            self._write_chunk("tasks", self._tasks, _TASKS, chunk)
+
+    # -- inside --------------------------------------------------------------------------------------------
+
+    def _read_load(self) -> _Load:
+        found = self._checkpoint.get("load")
+        if not isinstance(found, dict) or found.get("version") != _VERSION:
+            return _Load()
+        return _Load(**found)
+
+    def _write_load(self, load: _Load) -> None:
+        # The state store of Airflow takes no null.
+        value = {name: value for name, value in asdict(load).items() if value is not None}
+        self._checkpoint.set("load", value)
+        self._load = load
+
+    def _read_all(self, kind: str) -> list[Any]:
+        items: list[Any] = []
+        chunk = 0
+        while isinstance(found := self._checkpoint.get(f"{kind}-{chunk:03}"), dict):
+            # What was there before the load was made anew is none of its own.
+            if found.get("salt") != self._load.salt:
+                break
+            items += found["items"]
+            chunk += 1
+        return items
+
+    def _write_last(self, kind: str, items: list[Any], size: int) -> None:
+        self._write_chunk(kind, items, size, (len(items) - 1) // size)
+
+    def _write_chunk(self, kind: str, items: list[Any], size: int, chunk: int) -> None:
+        part = items[chunk * size : (chunk + 1) * size]
+        self._checkpoint.set(f"{kind}-{chunk:03}", {"salt": self._load.salt, "items": part})

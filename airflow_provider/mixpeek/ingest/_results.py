@@ -1,0 +1,46 @@
+"""What became of a row that was sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from airflow_provider.mixpeek.client import MixpeekError
+from airflow_provider.mixpeek.ingest._report import RejectedRow
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """
+    A row that the server holds.
+
+    :param object_id: Its object; None where the server names only the task that makes it.
+    :param replayed: It was there already; None where the server does not say.
+    :param unprocessed: Nothing has processed it yet, nor is going to.
+    :param task_id: The task that makes and processes it, where there is one.
+    :param stale: It was there already, with other values than the row has now.
+    """
+
+    object_id: str | None
+    replayed: bool | None
+    unprocessed: bool
+    task_id: str | None = None
+    stale: bool = False
+
+    @property
+    def outcome(self) -> str:
+        """``created``, ``replayed`` or ``stored``."""
+        return {True: "replayed", False: "created", None: "stored"}[self.replayed]
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """
+    A row that the server could not store now, which is not the row's fault.
+
+    :param error: What the server said.
+    """
+
+    error: MixpeekError
+
+
+Result = Stored | RejectedRow | Later

@@ -1,0 +1,79 @@
+"""
+What a load reads and where to: what is written down of one says nothing about another.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from typing import Any
+
+from airflow_provider.mixpeek.client import MixpeekConfigError
+from airflow_provider.mixpeek.ingest._identity import KEY_VERSION, Mode
+from airflow_provider.mixpeek.ingest._mapping import Plan
+
+
+class SourceChangedError(MixpeekConfigError):
+    """The rows, or what becomes of them, are not what they were when an earlier try began to store them."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """
+    What a watermark belongs to.
+
+    :param bucket_id: The bucket.
+    :param part: Which rows: the file or folder and, of a part, its range; empty for rows in memory.
+    :param source: What changes when the source's content does; None where nothing can tell.
+    :param mapping: A digest of what becomes of the rows.
+    :param keys: How their keys are made, and in which scope, as a digest.
+    """
+
+    bucket_id: str
+    part: str
+    source: Mapping[str, Any] | None
+    mapping: str
+    keys: str
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        bucket_id: str,
+        part: str,
+        source: Mapping[str, Any] | None,
+        plan: Plan,
+        mode: Mode,
+        scope: str,
+    ) -> World:
+        """The world of a load."""
+        mapping = [plan.blobs, plan.fields, plan.metadata, plan.key_prefix and asdict(plan.key_prefix)]
+        keys = [KEY_VERSION, mode, scope, plan.key_columns if mode == "columns" else plan.identity_columns]
+        return cls(bucket_id, part, source, _digest(mapping), _digest(keys))
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON of it, without nulls: the state store of Airflow takes none."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def is_same_part(self, stored: Mapping[str, Any]) -> bool:
+        """Whether a stored world is about the same rows and the same bucket."""
+        return (stored.get("bucket_id"), stored.get("part")) == (self.bucket_id, self.part)
+
+    def changes(self, stored: Mapping[str, Any]) -> list[str]:
+        """What is not as it was in a stored world of the same part, in words."""
+        now = self.as_dict()
+        found = []
+        if stored.get("source") != now.get("source"):
+            found.append(f"{self.part} has changed (was {stored.get('source')}, is {now.get('source')})")
+        if stored.get("mapping") != now["mapping"]:
+            found.append("the mapping, or the bucket's schema, is another one")
+        if stored.get("keys") != now["keys"]:
+            found.append("rows are identified in another way (keys, scope, or the columns that are read)")
+        return found
+
+
+def _digest(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"))
+    return blake2b(text.encode(), digest_size=12).hexdigest()
