@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider.mixpeek.client import CreatedObjects, MixpeekAnswerError, MixpeekClient, MixpeekQuotaError
+from airflow_provider.mixpeek.client import (
+    CreatedObjects,
+    MixpeekAnswerError,
+    MixpeekClient,
+    MixpeekQuotaError,
+)
 from airflow_provider.mixpeek.client._flow import Send
 from airflow_provider.mixpeek.ingest import RejectedRow
-from airflow_provider.mixpeek.ingest._actions import CreateBatch, SendObjects, SubmitBatch
+from airflow_provider.mixpeek.ingest._actions import CreateBatch, SubmitBatch
 from airflow_provider.mixpeek.ingest._chunks import Row
 from airflow_provider.mixpeek.ingest._dicts import DictBlock
 from airflow_provider.mixpeek.ingest._perform import carry_out
@@ -15,12 +20,13 @@ from airflow_provider.mixpeek.ingest._results import Later, Stored
 from airflow_provider.mixpeek.ingest._sending import Target, tie
 
 BLOCK = DictBlock(10, [{"n": number} for number in range(4)])
-SENT = SendObjects(tuple(Row(10 + number, b"{}", BLOCK) for number in range(4)))
+SENT = [Row(10 + number, b"{}", BLOCK) for number in range(4)]
+SESSION = MixpeekClient("sk_test", namespace="shop", base_url="http://127.0.0.1:1").session
 
 
 def tied(succeeded: list[dict], failed: list[dict] = []):  # noqa: B006
     answer = CreatedObjects.model_validate({"succeeded": succeeded, "failed": failed})
-    return tie(SENT, answer, is_unprocessed=lambda word: word == "PENDING")
+    return tie(SENT, answer, SESSION, Target("bkt_1", repeatable=True))
 
 
 def created(index: int | None, **more):
@@ -33,7 +39,11 @@ def failed(index: int):
 
 def test_rows_are_tied_by_their_index_whatever_the_order():
     assert tied(
-        [created(3, replayed=True, status="PENDING"), created(0), created(2, replayed=True, status="DONE")],
+        [
+            created(3, replayed=True, status="PENDING"),
+            created(0),
+            created(2, replayed=True, status="COMPLETED"),
+        ],
         [failed(1)],
     ) == [
         Stored("obj_0", replayed=False, unprocessed=True),
@@ -70,15 +80,16 @@ def test_an_answer_that_speaks_of_other_rows_is_no_answer(succeeded, refused):
 
 def test_a_row_that_met_the_quota_is_not_a_wrong_row():
     refused = {"object_index": 1, "error": "100 % of the plan", "error_type": "QuotaExceededError"}
-    (later,) = [each for each in tied([created(0), created(2), created(3)], [refused]) if isinstance(each, Later)]
+    (later,) = [
+        each for each in tied([created(0), created(2), created(3)], [refused]) if isinstance(each, Later)
+    ]
     assert isinstance(later.error, MixpeekQuotaError)
     assert not later.error.retryable
 
 
 def test_batches_are_submitted_beside_others_that_run():
-    client = MixpeekClient("sk_test", namespace="shop", base_url="http://127.0.0.1:1")
     action = SubmitBatch("btch_1", CreateBatch(("obj_1", "obj_2"), "skip"))
-    step = next(carry_out(action, client.session, Target("bkt_1", keyed=True)))
+    step = next(carry_out(action, SESSION, Target("bkt_1", repeatable=True)))
     assert isinstance(step, Send)
     assert (step.request.path, step.request.query) == (
         "/v1/buckets/bkt_1/batches/btch_1/submit",

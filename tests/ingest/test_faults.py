@@ -99,7 +99,7 @@ def test_a_server_that_never_recovers_leaves_a_report_and_a_second_run_goes_on(
 ):
     mixpeek = connect(emulator, budget=0.2)
     emulator.fault({**fault, "path": BATCH, "skip": 5})
-    with pytest.raises(IngestError, match=r"Run it again .* not stored twice") as raised:
+    with pytest.raises(IngestError, match=r"Run it again: .* not stored twice") as raised:
         load(mixpeek, rows(2_000), in_flight=4)
     first = raised.value.report
     assert first.created == 500

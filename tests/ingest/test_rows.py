@@ -14,7 +14,7 @@ from airflow_provider.mixpeek.ingest._chunks import ENVELOPE
 from airflow_provider.mixpeek.ingest._dicts import DictBlock
 from airflow_provider.mixpeek.ingest._identity import row_keyer
 from airflow_provider.mixpeek.ingest._mapping import plan
-from airflow_provider.mixpeek.ingest._rows import Prepared, prepare
+from airflow_provider.mixpeek.ingest._rows import Form, Prepared, prepare
 
 SCHEMA = {
     "title": {"type": "text"},
@@ -40,9 +40,7 @@ def prepared(
         DictBlock(100, rows, **block),
         plan(mapping, schema=BucketSchema.model_validate({"properties": schema}), columns=columns),
         row_keyer(mode, bucket_id="bkt_1", scope="load", columns=mapping.idempotency_key or ()),
-        wire=CurrentApi(),
-        keyed=True,
-        max_bytes=max_bytes,
+        Form(wire=CurrentApi(), keyed=True, max_bytes=max_bytes),
     )
 
 

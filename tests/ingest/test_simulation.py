@@ -27,7 +27,7 @@ from airflow_provider.mixpeek.ingest._dicts import DictBlock
 from airflow_provider.mixpeek.ingest._identity import row_keyer
 from airflow_provider.mixpeek.ingest._mapping import ObjectMapping, plan
 from airflow_provider.mixpeek.ingest._perform import carry_out
-from airflow_provider.mixpeek.ingest._rows import prepare
+from airflow_provider.mixpeek.ingest._rows import Form, prepare
 from airflow_provider.mixpeek.ingest._run import Limits, Run
 from airflow_provider.mixpeek.ingest._sending import Target
 
@@ -94,7 +94,7 @@ class Shop:
     async def perform(self, action: Action, bucket_id: str) -> Tell:
         try:
             return await adrive(
-                carry_out(action, self.session, Target(bucket_id, keyed=True)), self.send, asyncio.sleep
+                carry_out(action, self.session, Target(bucket_id, repeatable=True)), self.send, asyncio.sleep
             )
         except MixpeekError as error:
             failure = error
@@ -118,7 +118,8 @@ class Shop:
                 taken = many[position : position + self.chance.randint(1, 60)]
                 if taken:
                     block = DictBlock(position, taken)
-                    ready = prepare(block, planned, keyer, wire=self.session.api, keyed=True, max_bytes=8_000)
+                    form = Form(wire=self.session.api, keyed=True, max_bytes=8_000)
+                    ready = prepare(block, planned, keyer, form)
                     run.read(ready)
                     position += len(taken)
                 else:

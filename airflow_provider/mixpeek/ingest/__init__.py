@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from airflow_provider.mixpeek.ingest._checkpoint import Checkpoint, FileCheckpoint
     from airflow_provider.mixpeek.ingest._errors import MappingError, SourceError
     from airflow_provider.mixpeek.ingest._ingest import ingest
     from airflow_provider.mixpeek.ingest._mapping import ObjectMapping
@@ -16,27 +17,34 @@ if TYPE_CHECKING:
         RowsRejectedError,
         SubmittedBatch,
     )
+    from airflow_provider.mixpeek.ingest._world import SourceChangedError
 
 # DAG files name an ObjectMapping, and are parsed all day: nothing else is loaded for it.
 _HOME = {
+    "Checkpoint": "_checkpoint",
+    "FileCheckpoint": "_checkpoint",
     "IngestError": "_report",
     "MappingError": "_errors",
     "ObjectMapping": "_mapping",
     "RejectedRow": "_report",
     "Report": "_report",
     "RowsRejectedError": "_report",
+    "SourceChangedError": "_world",
     "SourceError": "_errors",
     "SubmittedBatch": "_report",
     "ingest": "_ingest",
 }
 
 __all__ = [
+    "Checkpoint",
+    "FileCheckpoint",
     "IngestError",
     "MappingError",
     "ObjectMapping",
     "RejectedRow",
     "Report",
     "RowsRejectedError",
+    "SourceChangedError",
     "SourceError",
     "SubmittedBatch",
     "ingest",

@@ -105,5 +105,3 @@ def _seen(batch: Batch, session: Session) -> LiveBatch:
         dedup_strategy=str((batch.model_extra or {}).get("dedup_strategy") or "skip"),
         is_ours=batch.batch_name == batch_name(members),
     )
-
-

@@ -24,11 +24,13 @@ class Batching:
 
     :param size: Objects of one batch at most.
     :param replace: Documents that exist are replaced, whatever the object.
+    :param once: An object that comes again after it was batched is not batched again.
     :param inherited: Batches of earlier tries.
     """
 
-    def __init__(self, *, size: int, replace: bool, inherited: Inherited) -> None:
+    def __init__(self, *, size: int, replace: bool, once: bool, inherited: Inherited) -> None:
         self._size = size
+        self._once = once
         self._replace = replace
         # Objects that wait for a batch, and the row of each: an object that comes twice is in a batch once.
         self._waiting: dict[str, int] = {}
@@ -82,6 +84,8 @@ class Batching:
             rows = dict(islice(self._waiting.items(), self._size))
             for object_id in rows:
                 del self._waiting[object_id]
+            if self._once:
+                self._taken.update(dict.fromkeys(rows))
             self._to_create.append(CreateBatch(tuple(rows), self._strategy, tuple(rows.values())))
             self._open.append(self._to_create[-1].rows[0])
             self._waiting_replace = self._replace
@@ -150,7 +154,7 @@ class Batching:
             self._to_create.append(CreateBatch(object_ids[start : start + self._size], strategy))
 
     def _take_up(self, object_id: str) -> None:
-        """An object of ours is in a live batch that nobody told us of: it is ours to wait for, or to submit."""
+        """An object of ours is in a live batch that nobody told us of: we wait for it, or submit it."""
         batch = self._listed.pop(self._taken[object_id] or "", None)
         if batch is None:
             return
@@ -193,5 +197,3 @@ class Batching:
 def _named_limit(details: Mapping[str, object], count: int) -> int | None:
     named = details.get("limit")
     return named if isinstance(named, int) and 0 < named < count else None
-
-

@@ -22,12 +22,18 @@ class Row(NamedTuple):
     :param body: Its object as JSON bytes.
     :param block: Where it comes from: should the server refuse it, the row is told as it came.
     :param blob_columns: Property of each blob -> the column that fills it.
+    :param key: What identifies it; None where nothing does.
+    :param hash: Of all its values, where the object keeps one to be told from other values later.
+    :param unique: Its unique key, as text: rows of one such key are sent one after another.
     """
 
     number: int
     body: bytes
     block: Block
     blob_columns: Mapping[str, str] = MappingProxyType({})
+    key: str | None = None
+    hash: str | None = None
+    unique: str | None = None
 
     def values(self) -> dict[str, Any]:
         """The whole row as it came, column to cell."""
@@ -53,6 +59,8 @@ class Cutter:
     """
     Holds rows that wait to be sent and cuts them into requests, in order.
 
+    Of rows that have the same unique key one is under way at a time: the last one is to win.
+
     :param max_objects: Objects of one request at most.
     :param max_bytes: Bytes of one request's body at most; a row that is larger by itself must not come in.
     """
@@ -62,9 +70,12 @@ class Cutter:
         self._max_bytes = max_bytes
         self._rows: deque[Row] = deque()
         self._bytes = 0
+        # Unique keys that are under way, and the rows that wait behind each.
+        self._behind: dict[str, deque[Row]] = {}
+        self._free: deque[Row] = deque()
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._rows) + len(self._free) + sum(map(len, self._behind.values()))
 
     @property
     def bytes(self) -> int:
@@ -76,8 +87,13 @@ class Cutter:
         self._bytes += sum(len(row.body) for row in rows)
         self._rows.extend(rows)
 
-    def free(self, rows: Sequence[Row]) -> None:
-        """Rows that were taken are no longer under way."""
+    def settle(self, row: Row) -> None:
+        """A row with a unique key is no longer under way, and will not be again."""
+        if row.unique is not None:
+            behind = self._behind.pop(row.unique)
+            if behind:
+                self._free.append(behind.popleft())
+                self._behind[row.unique] = behind
 
     def cut(self, *, rest: bool) -> tuple[Row, ...]:
         """
@@ -86,6 +102,9 @@ class Cutter:
         :param rest: No more rows will come: take what there is, even when the request is not full.
         :return: The rows; empty while a full request cannot be made.
         """
+        if self._free:
+            return self._taken((self._free.popleft(),))
+        self._put_behind()
         size = ENVELOPE
         count = 0
         for row in self._rows:
@@ -97,7 +116,19 @@ class Cutter:
             count += 1
         return self._take(count) if rest or count == self._max_objects else ()
 
+    def _put_behind(self) -> None:
+        """Set the first row aside as long as one of its unique key is under way."""
+        while self._rows and self._rows[0].unique in self._behind:
+            row = self._rows.popleft()
+            assert row.unique is not None  # noqa: S101 - it is in the dict
+            self._behind[row.unique].append(row)
+
     def _take(self, count: int) -> tuple[Row, ...]:
-        taken = tuple(self._rows.popleft() for _ in range(count))
-        self._bytes -= sum(len(row.body) for row in taken)
-        return taken
+        return self._taken(tuple(self._rows.popleft() for _ in range(count)))
+
+    def _taken(self, rows: tuple[Row, ...]) -> tuple[Row, ...]:
+        self._bytes -= sum(len(row.body) for row in rows)
+        for row in rows:
+            if row.unique is not None:
+                self._behind.setdefault(row.unique, deque())
+        return rows

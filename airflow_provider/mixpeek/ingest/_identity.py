@@ -17,7 +17,7 @@ distinct row or key of the call, with which Python needs some 100 and 135 bytes 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from types import NoneType
@@ -179,6 +179,16 @@ def canonical_rows(columns: Sequence[tuple[str, Sequence[Any]]]) -> Iterator[byt
     """
     lines = [_lines(json.dumps(name), values) for name, values in columns]
     return (row.encode("ascii") for row in map("".join, zip(*lines, strict=True)))
+
+
+def row_hashes(columns: Mapping[str, Sequence[Any]]) -> list[str]:
+    """
+    A hash of each row's values, by which an object is told from one that was made of other values.
+
+    :param columns: The plain values of every column that the mapping reads.
+    """
+    rows = canonical_rows(sorted(columns.items()))
+    return [blake2b(row, digest_size=_SEEN_BYTES).hexdigest() for row in rows]
 
 
 def _lines(name: str, values: Sequence[Any]) -> list[str]:

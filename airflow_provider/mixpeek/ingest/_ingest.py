@@ -7,15 +7,24 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from airflow_provider.mixpeek.client import MixpeekClient
+from airflow_provider.mixpeek.ingest import _telling
 from airflow_provider.mixpeek.ingest._checkpoint import Checkpoint, MemoryCheckpoint
+from airflow_provider.mixpeek.ingest._design import Design
 from airflow_provider.mixpeek.ingest._identity import Mode
 from airflow_provider.mixpeek.ingest._journal import Journal, Rerun
 from airflow_provider.mixpeek.ingest._load import Load
 from airflow_provider.mixpeek.ingest._mapping import ObjectMapping
-from airflow_provider.mixpeek.ingest._options import Options, check_bucket, check_client, check_mode, check_scope
+from airflow_provider.mixpeek.ingest._options import (
+    Options,
+    check_bucket,
+    check_client,
+    check_mode,
+    check_scope,
+)
 from airflow_provider.mixpeek.ingest._report import Report
 from airflow_provider.mixpeek.ingest._resume import OnSourceChange
 from airflow_provider.mixpeek.ingest._run import OnError, Process
+from airflow_provider.mixpeek.ingest._sending import OnChanged, Policy
 from airflow_provider.mixpeek.ingest._sources import open_source
 
 log = logging.getLogger("airflow_provider.mixpeek.ingest")
@@ -28,6 +37,7 @@ BATCH_SIZE = 1_000
 
 #: Requests under way at once: the vendor's smallest plan allows five, the next one fifty (API 0.81 prose).
 IN_FLIGHT = 8
+
 
 def ingest(
     mixpeek: MixpeekClient,
@@ -49,6 +59,10 @@ def ingest(
     on_source_change: OnSourceChange = "fail",
     rerun: Rerun | None = None,
     rerun_number: int | None = None,
+    policy: Policy | None = None,
+    on_changed: OnChanged = "keep",
+    markers: bool = True,
+    skip_duplicates: bool = False,
 ) -> Report:
     """
     Create an object from every row, and have the objects processed.
@@ -86,6 +100,16 @@ def ingest(
         ``again``: make new objects of all rows. None: nothing.
     :param rerun_number: Grows each time a person asks for the load to be run. With it only a call whose number
         has grown is a rerun, and also accepts a changed source.
+    :param policy: For a bucket with a unique key, and needed where that has no default: ``insert`` rejects
+        rows whose key exists already, ``update`` those whose key does not, ``upsert`` none. Such a bucket
+        takes one object a request, and no idempotency keys.
+    :param on_changed: What to do with a row of a business key whose object was made of other values:
+        ``keep`` the object and count the row as stale, or ``reject`` the row.
+    :param markers: Let objects keep, in their metadata, ``ingest_key`` where the server has no idempotency
+        keys, so that rows in doubt can be looked for, and ``ingest_hash`` where ``columns`` or a unique key
+        identify rows, so that changed ones are noticed. Only where the bucket declares ``metadata``.
+    :param skip_duplicates: Have the server return the object that it has of the same content, instead of
+        storing another: of two rows with one image, the second becomes no object.
     :return: What became of the rows.
     :raises MixpeekConfigError: the rows, the mapping or an argument is wrong; nothing was sent.
     :raises RowsRejectedError: a row was wrong and ``on_error`` is ``fail``, or more were than ``max_rejected``
@@ -104,16 +128,20 @@ def ingest(
         rerun=rerun,
         rerun_number=rerun_number,
         on_source_change=on_source_change,
+        on_changed=on_changed,
+        policy=policy,
+        skip_duplicates=skip_duplicates,
+        markers=markers,
     )
     source = open_source(rows, source_name=source_name)
     mapped = ObjectMapping.of(mapping)
     mode = check_mode(keys, mapped, source)
-    scope = check_scope(scope, mode)
     target = mixpeek.buckets.find(bucket)
-    check_bucket(mixpeek, target, process)
+    check_bucket(mixpeek, target, options)
+    scope = check_scope(scope, mode, bucket=target)
     log.info(
         "Ingesting %s into the bucket %s (%s), rows identified by %s in the scope %r",
-        source.uri or f"a {type(rows).__name__}",
+        source.name,
         target.bucket_name,
         target.bucket_id,
         mode,
@@ -121,7 +149,10 @@ def ingest(
     )
     journal = Journal(checkpoint or MemoryCheckpoint())
     journal.open(rerun=rerun, number=rerun_number)
-    load = Load(
-        mixpeek, target, source, mapping=mapped, mode=mode, scope=scope, journal=journal, options=options
-    )
-    return load.run()
+    if journal.salt:
+        scope = f"{scope}\0{journal.salt}"
+    design = Design(mixpeek, target, source, mapping=mapped, mode=mode, scope=scope, options=options)
+    again = _telling.again(design, has_checkpoint=journal.lasts)
+    if not design.repeatable:
+        log.warning("%s", again)
+    return Load(mixpeek, target, source, design, journal=journal, options=options, again=again).run()

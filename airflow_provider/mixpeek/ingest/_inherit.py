@@ -95,7 +95,9 @@ def inherit(looks: Iterable[LiveBatch]) -> Inherited:
                 gone.append(batch.batch_id)
                 continue
             case Outcome.WAITS_FOR_CALLER:
-                drafts.append(SubmitBatch(batch.batch_id, CreateBatch(batch.object_ids, batch.dedup_strategy)))
+                drafts.append(
+                    SubmitBatch(batch.batch_id, CreateBatch(batch.object_ids, batch.dedup_strategy))
+                )
             case Outcome.FAILED:
                 failed.append((batch.object_ids, batch.dedup_strategy))
                 continue

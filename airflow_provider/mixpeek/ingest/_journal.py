@@ -19,10 +19,10 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from airflow_provider.mixpeek.client import MixpeekError
-from airflow_provider.mixpeek.ingest._checkpoint import Checkpoint
+from airflow_provider.mixpeek.ingest._checkpoint import Checkpoint, MemoryCheckpoint
 from airflow_provider.mixpeek.ingest._inherit import NotedBatch
 from airflow_provider.mixpeek.ingest._ledger import Mark
 from airflow_provider.mixpeek.ingest._sources import Place
@@ -47,6 +47,7 @@ class _Load:
     :param writer: A random word of the try that writes.
     :param begun: How often the load was begun anew; a watermark of another number counts for nothing.
     :param salt: Enters every key, so that a load that is done again makes objects of its own.
+    :param replayed: It was begun anew under its old keys: any of its rows may be stored already.
     :param finished: The load got to its end.
     :param number: The caller's number of reruns.
     """
@@ -54,9 +55,23 @@ class _Load:
     writer: str = ""
     begun: int = 0
     salt: str = ""
+    replayed: bool = False
     finished: bool = False
     number: int | None = None
     version: int = _VERSION
+
+
+class Progress(NamedTuple):
+    """
+    How far earlier tries were.
+
+    :param world: What they read and where to.
+    :param sent: Number of the row after the last that may have been sent.
+    """
+
+    world: dict[str, Any]
+    mark: Mark
+    sent: int
 
 
 class Journal:
@@ -73,6 +88,8 @@ class Journal:
         self._load = _Load()
         self._batches: list[Any] = []
         self._tasks: list[str] = []
+        #: What is written is still there for the next try.
+        self.lasts = not isinstance(checkpoint, MemoryCheckpoint)
         #: A person has asked for the load, since the last try.
         self.was_asked_for = False
 
@@ -88,7 +105,7 @@ class Journal:
         self.was_asked_for = number is not None and before.number is not None and number > before.number
         load = replace(before, writer=secrets.token_hex(8), number=number)
         if rerun and before.finished and (number is None or self.was_asked_for):
-            load = replace(load, finished=False, begun=before.begun + 1)
+            load = replace(load, finished=False, begun=before.begun + 1, replayed=rerun == "replay")
             if rerun == "again":
                 load = replace(load, salt=secrets.token_hex(8))
         self._write_load(load)
@@ -115,17 +132,26 @@ class Journal:
 
     # -- progress ------------------------------------------------------------------------------------------
 
-    def progress(self) -> tuple[dict[str, Any], Mark] | None:
-        """The stored world, and its watermark; None where there is none that counts."""
+    @property
+    def is_replayed(self) -> bool:
+        """Whether a finished load was begun anew under its old keys."""
+        return self._load.replayed
+
+    def progress(self) -> Progress | None:
+        """How far earlier tries were; None where nothing of it counts."""
         found = self._checkpoint.get("progress")
         if not isinstance(found, dict) or (found["version"], found["begun"]) != (_VERSION, self._load.begun):
             return None
         place = found.get("place")
         mark = Mark(found["row"], Place(*place) if place else None, found["digest"], found["counts"])
-        return found["world"], mark
+        return Progress(found["world"], mark, found["sent"])
 
-    def write(self, world: World, mark: Mark) -> None:
-        """Write the watermark down."""
+    def write(self, world: World, mark: Mark, *, sent: int) -> None:
+        """
+        Write the watermark down.
+
+        :param sent: Number of the row after the last that may have been sent.
+        """
         progress = {
             "version": _VERSION,
             "begun": self._load.begun,
@@ -133,6 +159,7 @@ class Journal:
             "row": mark.row,
             "digest": mark.digest,
             "counts": dict(mark.counts),
+            "sent": sent,
         }
         if mark.place is not None:
             progress["place"] = list(mark.place)

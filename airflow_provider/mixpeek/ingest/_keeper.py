@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from airflow_provider.mixpeek.ingest._actions import Action, CreateBatch, SubmitBatch
+from airflow_provider.mixpeek.ingest._actions import Action, CreateBatch, SendObjects, SubmitBatch
 from airflow_provider.mixpeek.ingest._journal import Journal, SupersededError
 from airflow_provider.mixpeek.ingest._ledger import Entry
 from airflow_provider.mixpeek.ingest._results import Stored
@@ -15,6 +15,9 @@ from airflow_provider.mixpeek.ingest._world import World
 
 #: Seconds between two watermarks that are written.
 EVERY = 1.0
+
+#: Rows for which it is written down beforehand that they may be sent, where that must be known.
+AHEAD = 10_000
 
 
 class Sink(Protocol):
@@ -33,6 +36,8 @@ class Keeper:
 
     :param world: What the watermark belongs to.
     :param sinks: Get every row before the watermark passes it.
+    :param sent: Number of the row after the last that earlier tries may have sent.
+    :param writes_ahead: Rows must not be sent twice: that they may be is written down before they are.
     :param clock: Monotonic seconds.
     """
 
@@ -42,6 +47,8 @@ class Keeper:
         world: World,
         *,
         sinks: Sequence[Sink] = (),
+        sent: int = 0,
+        writes_ahead: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._journal = journal
@@ -50,17 +57,30 @@ class Keeper:
         self._clock = clock
         self._write_at = clock() + EVERY
         self._written: int | None = None
-
-    def objection(self, action: Action) -> SupersededError | None:
-        """Why an action must not be carried out: another try has taken over, and would make that batch too."""
-        if isinstance(action, CreateBatch | SubmitBatch) and self._journal.is_superseded:
-            return self._journal.superseded()
-        return None
+        self._writes_ahead = writes_ahead
+        self._sent = sent
+        # Set while rows that the watermark has passed are not where they belong yet.
+        self._is_behind = False
 
     def begin(self, run: Run) -> None:
         """Write down what is about to be stored, before any of it is."""
-        self._journal.write(self._world, run.mark)
-        self._written = run.mark.row
+        self._write(run)
+
+    def objection(self, run: Run, action: Action) -> SupersededError | None:
+        """
+        Write down what must be before an action is carried out.
+
+        :return: Why it must not be: another try has taken over, and would do the same.
+        """
+        if isinstance(action, SendObjects):
+            last = action.rows[-1].number
+            if not self._writes_ahead or last < self._sent:
+                return None
+            self._sent = last + AHEAD
+            self._write(run)
+        elif not isinstance(action, CreateBatch | SubmitBatch):
+            return None
+        return self._journal.superseded() if self._journal.is_superseded else None
 
     def keep(self, run: Run, *, at_once: bool = False) -> None:
         """
@@ -73,12 +93,13 @@ class Keeper:
         if not at_once and self._clock() < self._write_at:
             return
         self._write_at = self._clock() + EVERY
-        entries = run.release()
-        if run.mark.row == self._written:
+        if self._is_behind or run.passed == self._written:
             return
         if self._journal.is_superseded:
             run.stop(self._journal.superseded())
             return
+        self._is_behind = True
+        entries = run.release()
         tasks = [
             entry.result.task_id
             for entry in entries
@@ -90,5 +111,9 @@ class Keeper:
             for entry in entries:
                 sink.add(entry)
             sink.close_part(run.mark.row)
-        self._journal.write(self._world, run.mark)
+        self._is_behind = False
+        self._write(run)
+
+    def _write(self, run: Run) -> None:
+        self._journal.write(self._world, run.mark, sent=max(self._sent, run.mark.row))
         self._written = run.mark.row

@@ -80,9 +80,7 @@ class Mark:
             if isinstance(entry.result, Stored) and entry.result.stale:
                 counts["stale"] = counts.get("stale", 0) + 1
         digest = chained(self.digest, [entry.key for entry in entries])
-        return replace(
-            self, row=entries[-1].row + 1, place=entries[-1].place, digest=digest, counts=counts
-        )
+        return replace(self, row=entries[-1].row + 1, place=entries[-1].place, digest=digest, counts=counts)
 
 
 def chained(digest: str, keys: Sequence[str | None]) -> str:

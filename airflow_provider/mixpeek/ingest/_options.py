@@ -12,7 +12,9 @@ from airflow_provider.mixpeek.ingest._journal import Rerun
 from airflow_provider.mixpeek.ingest._mapping import ObjectMapping
 from airflow_provider.mixpeek.ingest._resume import OnSourceChange
 from airflow_provider.mixpeek.ingest._run import Limits, OnError, Process
+from airflow_provider.mixpeek.ingest._sending import OnChanged, Policy
 from airflow_provider.mixpeek.ingest._sources import Source
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
@@ -28,6 +30,10 @@ class Options:
     rerun: Rerun | None
     rerun_number: int | None
     on_source_change: OnSourceChange
+    on_changed: OnChanged
+    policy: Policy | None
+    skip_duplicates: bool
+    markers: bool
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "max_request_bytes", "in_flight"):
@@ -39,12 +45,15 @@ class Options:
             word = getattr(self, name)
             # 0 equals False, and is none of the words.
             if not any(word == one and type(word) is type(one) for one in known):
-                raise MixpeekConfigError(f"{name} is {word!r}, and must be one of {', '.join(map(repr, known))}")
+                raise MixpeekConfigError(
+                    f"{name} is {word!r}, and must be one of {', '.join(map(repr, known))}"
+                )
         borne = self.max_rejected
         share = isinstance(borne, float) and 0 <= borne < 1
         if borne is not None and not share and not _is_whole(borne, least=0):
             raise MixpeekConfigError(
-                f"max_rejected is {borne!r}", hint="It is a number of rows, such as 100, or a share, such as 0.01."
+                f"max_rejected is {borne!r}",
+                hint="It is a number of rows, such as 100, or a share, such as 0.01.",
             )
         if borne is not None and self.on_error == "fail":
             raise MixpeekConfigError(
@@ -67,6 +76,8 @@ _WORDS: Mapping[str, tuple[Any, ...]] = {
     "on_error": get_args(OnError),
     "process": get_args(Process),
     "on_source_change": get_args(OnSourceChange),
+    "on_changed": get_args(OnChanged),
+    "policy": (None, *get_args(Policy)),
     "rerun": (None, *get_args(Rerun)),
 }
 
@@ -107,16 +118,17 @@ def check_mode(keys: Mode | None, mapping: ObjectMapping | None, source: Source)
     return mode
 
 
-def check_scope(given: str | Callable[[Mode], str], mode: Mode) -> str:
+def check_scope(given: str | Callable[[Mode], str], mode: Mode, *, bucket: Bucket) -> str:
     """
     The scope of this call's keys.
 
+    :param bucket: With a unique key it holds rows apart by that, whatever their keys.
     :raises MixpeekConfigError: it is no text, or missing where it is needed.
     """
     scope = given(mode) if callable(given) else given
     if not isinstance(scope, str):
         raise MixpeekConfigError(f"scope is {scope!r}, and must be a text")
-    if mode == "content" and not scope:
+    if mode == "content" and not scope and bucket.unique_key is None:
         raise MixpeekConfigError(
             "rows that are identified by their content need a scope=",
             hint="Name the load, such as 'shop-2026-11-23': rows that come again under it are stored once.",
@@ -124,19 +136,25 @@ def check_scope(given: str | Callable[[Mode], str], mode: Mode) -> str:
     return scope
 
 
-def check_bucket(mixpeek: MixpeekClient, bucket: Bucket, process: Process) -> None:
+def check_bucket(mixpeek: MixpeekClient, bucket: Bucket, options: Options) -> None:
     """
     See that this bucket, and this generation of the API, do what is asked for.
 
     :raises MixpeekConfigError: they do not.
     """
     api = mixpeek.session.api
-    if bucket.unique_key is not None:
+    name, unique = repr(bucket.bucket_name), bucket.unique_key
+    if unique is None and options.policy is not None:
         raise MixpeekConfigError(
-            f"the bucket {bucket.bucket_name!r} has a unique key, and takes no objects in bulk",
-            hint="Ingestion cannot fill such buckets yet: use one without a unique key, or objects.create.",
+            f"policy={options.policy!r}: the bucket {name} has no unique key to hold it to"
         )
-    if api.processes_on_create and process is False:
+    if unique is not None and not (options.policy or unique.default_policy):
+        raise MixpeekConfigError(
+            f"the bucket {name} has a unique key ({', '.join(unique.fields_)}) and no default policy",
+            hint="Pass policy= 'insert' (rows whose key exists are rejected), 'update' (those whose key does "
+            "not), or 'upsert'.",
+        )
+    if api.processes_on_create and options.process is False:
         raise MixpeekGenerationError(
             f"process=False: the {api.name} generation of the API always processes what it creates",
             hint=f"The {api.other} one stores and processes in two steps.",
@@ -145,5 +163,3 @@ def check_bucket(mixpeek: MixpeekClient, bucket: Bucket, process: Process) -> No
 
 def _is_whole(number: Any, *, least: int) -> bool:
     return isinstance(number, int) and not isinstance(number, bool) and number >= least
-
-

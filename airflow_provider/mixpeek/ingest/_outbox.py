@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 
 from airflow_provider.mixpeek.ingest._actions import SendObjects
 from airflow_provider.mixpeek.ingest._chunks import Cutter, Row
-
-#: How often a row is sent that the server could not store for reasons of its own.
-TRIES = 5
 
 
 class Outbox:
@@ -21,11 +18,10 @@ class Outbox:
     """
 
     def __init__(self, *, max_objects: int, max_bytes: int) -> None:
-        self._max_objects = max_objects
-        self._cutter = Cutter(max_objects=max_objects, max_bytes=max_bytes)
+        self._new_cutter = partial(Cutter, max_objects=max_objects, max_bytes=max_bytes)
+        self._cutter = self._new_cutter()
         # A stack: one refused request is looked through before the next one is.
         self._again: list[SendObjects] = []
-        self._tries: Counter[int] = Counter()
         self._bytes_taken = 0
 
     def add(self, rows: Sequence[Row]) -> None:
@@ -43,21 +39,20 @@ class Outbox:
         rows = self._cutter.cut(rest=rest)
         return self._taken(SendObjects(rows)) if rows else None
 
-    def settle(self, action: SendObjects) -> None:
+    def answered(self, action: SendObjects) -> None:
         """A request was answered, or failed."""
         self._bytes_taken -= action.bytes
-        self._cutter.free(action.rows)
+
+    def settle(self, row: Row) -> None:
+        """It is known what became of a row."""
+        self._cutter.settle(row)
 
     def send_again(self, rows: Sequence[Row]) -> None:
         """Rows are to be sent once more."""
-        for start in range(0, len(rows), self._max_objects):
-            part = tuple(rows[start : start + self._max_objects])
+        again = self._new_cutter()
+        again.add(sorted(rows, key=lambda row: row.number))
+        while part := again.cut(rest=True):
             self._again.append(self._taken(SendObjects(part)))
-
-    def may_try_again(self, row: Row) -> bool:
-        """Whether a row that the server could not store, for no fault of the row's, is worth another try."""
-        self._tries[row.number] += 1
-        return self._tries[row.number] < TRIES
 
     def isolate(self, action: SendObjects, groups: Sequence[range | tuple[int, ...]]) -> None:
         """Send parts of a refused request by themselves."""
@@ -77,5 +72,3 @@ class Outbox:
     def _taken(self, action: SendObjects) -> SendObjects:
         self._bytes_taken += action.bytes
         return action
-
-

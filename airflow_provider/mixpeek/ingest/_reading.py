@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from airflow_provider.mixpeek.client import MixpeekError
+from airflow_provider.mixpeek.ingest._design import Design
 from airflow_provider.mixpeek.ingest._errors import SourceError
 from airflow_provider.mixpeek.ingest._identity import Keyer
-from airflow_provider.mixpeek.ingest._mapping import Plan
-from airflow_provider.mixpeek.ingest._rows import Prepared, Wire, prepare
+from airflow_provider.mixpeek.ingest._rows import Prepared, prepare
 from airflow_provider.mixpeek.ingest._sources import Block, Place, Source
 
 #: Rows that are read and converted at a time: as fast as larger blocks, and what a run holds in memory beside
@@ -17,24 +16,12 @@ from airflow_provider.mixpeek.ingest._sources import Block, Place, Source
 BLOCK_ROWS = 1_000
 
 
-@dataclass(frozen=True, slots=True)
 class Reader:
-    """
-    Reads one source, as often as is asked.
+    """Reads one source, as often as is asked."""
 
-    :param planner: Makes the plan; called when the columns are known.
-    :param keyer: Makes what gives the rows of one reading their keys.
-    :param wire: How the server's generation wants an object.
-    :param keyed: Whether objects carry their keys.
-    :param max_bytes: Bytes of one request's body at most.
-    """
-
-    source: Source
-    planner: Callable[[], Plan]
-    keyer: Callable[[Plan], Keyer]
-    wire: Wire
-    keyed: bool
-    max_bytes: int
+    def __init__(self, source: Source, design: Design) -> None:
+        self._source = source
+        self._design = design
 
     def read(self, *, start: int = 0, after: Place | None = None) -> Iterator[Prepared]:
         """
@@ -42,22 +29,23 @@ class Reader:
 
         :param start: Number of the first row to make ready; those before it count for the keys.
         :param after: Where to begin to read: with the row after this one, of a source that can.
+        :raises MappingError: the mapping does not fit the columns.
         :raises SourceError: the source is damaged further on.
         """
-        # An empty list has no columns, and that is not what is wrong with it.
-        plan = self.planner() if self.source.columns else None
+        design = self._design
+        if self._source.columns:
+            # Before the first block is read: an empty source has columns too.
+            _ = design.plan
+        form = design.form()
         keyer: Keyer | None = None
         for block in self._blocks(after):
-            plan = plan or self.planner()
-            keyer = keyer or self.keyer(plan)
-            yield prepare(
-                block, plan, keyer, wire=self.wire, keyed=self.keyed, max_bytes=self.max_bytes, start=start
-            )
+            keyer = keyer or design.keyer()
+            yield prepare(block, design.plan, keyer, form, start=start)
 
     def _blocks(self, after: Place | None) -> Iterator[Block]:
         read = 0
         try:
-            for block in self.source.blocks(block_rows=BLOCK_ROWS, after=after):
+            for block in self._source.blocks(block_rows=BLOCK_ROWS, after=after):
                 read = block.first_row + len(block)
                 yield block
         except MixpeekError:

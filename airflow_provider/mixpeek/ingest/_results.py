@@ -35,12 +35,23 @@ class Stored:
 @dataclass(frozen=True, slots=True)
 class Later:
     """
-    A row that the server could not store now, which is not the row's fault.
+    A row that is not stored, and not wrong either.
 
-    :param error: What the server said.
+    :param error: Why the run must end; None where the row is simply to be sent again.
+    """
+
+    error: MixpeekError | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """
+    A row of which nobody can tell whether it is stored.
+
+    :param error: What happened to the answer.
     """
 
     error: MixpeekError
 
 
-Result = Stored | RejectedRow | Later
+Result = Stored | RejectedRow | Later | Unclear

@@ -14,7 +14,7 @@ from itertools import chain
 from typing import Literal
 
 from airflow_provider.mixpeek.ingest._inherit import Inherited, LiveBatch, NotedBatch, inherit
-from airflow_provider.mixpeek.ingest._journal import Journal
+from airflow_provider.mixpeek.ingest._journal import Journal, Progress
 from airflow_provider.mixpeek.ingest._ledger import Mark, chained
 from airflow_provider.mixpeek.ingest._rows import Prepared
 from airflow_provider.mixpeek.ingest._world import SourceChangedError, World
@@ -25,6 +25,10 @@ OnSourceChange = Literal["fail", "accept"]
 
 #: Looks at batches, each as it is now. Members of those that end before the given row are not asked for.
 Look = Callable[[list[NotedBatch], int], list[LiveBatch]]
+
+
+#: Any row may have been sent.
+ANY_ROW = 2**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +44,21 @@ class Beginning:
     inherited: Inherited
 
 
-def stored_mark(journal: Journal, world: World, *, on_source_change: OnSourceChange) -> Mark | None:
+def stored_progress(journal: Journal, world: World, *, on_source_change: OnSourceChange) -> Progress | None:
     """
-    The watermark of earlier tries, if it is about this world.
+    How far earlier tries were, if it is about this world; with nothing settled where the rows have changed.
 
     :raises SourceChangedError: it is about the same rows, and they or what becomes of them have changed.
     """
     found = journal.progress()
     if found is None:
         return None
-    stored, mark = found
-    if not world.is_same_part(stored):
+    if not world.is_same_part(found.world):
         log.info("The checkpoint is about other rows or another bucket; beginning at the first row.")
         return None
-    changes = world.changes(stored)
+    changes = world.changes(found.world)
     if not changes:
-        return mark
+        return found
     if on_source_change == "fail":
         raise SourceChangedError(
             f"since the try before began to store rows: {'; '.join(changes)}",
@@ -63,7 +66,7 @@ def stored_mark(journal: Journal, world: World, *, on_source_change: OnSourceCha
             "rows are sent again, and those that have changed may be stored a second time.",
         )
     log.warning("%s; beginning at the first row, as is accepted.", "; ".join(changes))
-    return None
+    return found._replace(mark=Mark(), sent=ANY_ROW)
 
 
 def take_over(journal: Journal, world: World, mark: Mark | None, *, look: Look) -> Beginning:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,13 +11,21 @@ import orjson
 
 from airflow_provider.mixpeek.client._schema import METADATA, BlobForms
 from airflow_provider.mixpeek.ingest._chunks import ENVELOPE, Row
-from airflow_provider.mixpeek.ingest._identity import Keyer
+from airflow_provider.mixpeek.ingest._identity import Keyer, row_hashes
 from airflow_provider.mixpeek.ingest._ledger import Lines
 from airflow_provider.mixpeek.ingest._mapping import Plan
 from airflow_provider.mixpeek.ingest._report import RejectedRow
 from airflow_provider.mixpeek.ingest._sources import Block
 from airflow_provider.mixpeek.ingest._typed import blob_column, typed_column
 from airflow_provider.mixpeek.ingest._values import PlainColumn, plain_column
+
+
+#: Fields that a load adds to an object's metadata.
+INGEST_KEY = "ingest_key"
+INGEST_HASH = "ingest_hash"
+
+#: Characters of a unique key's field at most (``UniqueKeyConfig``, API 0.82).
+_LONGEST_UNIQUE = 255
 
 
 class Wire(Protocol):
@@ -39,6 +47,30 @@ class Wire(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Form:
+    """
+    What the objects of a load have beside what the mapping says.
+
+    :param wire: How the server's generation wants an object.
+    :param keyed: They carry their keys as idempotency keys.
+    :param key_is_kept: They keep their keys in ``metadata.ingest_key``, where a server without idempotency
+        keys can be asked for them.
+    :param hash_is_kept: They keep a hash of their values in ``metadata.ingest_hash``.
+    :param unique: The fields of the bucket's unique key.
+    :param skip_duplicates: The server is to return an object of the same content instead of storing one.
+    :param max_bytes: Bytes of one request's body at most; a row that is larger alone is rejected.
+    """
+
+    wire: Wire
+    keyed: bool
+    max_bytes: int
+    key_is_kept: bool = False
+    hash_is_kept: bool = False
+    unique: tuple[str, ...] = ()
+    skip_duplicates: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """
     Some rows of a block, ready.
@@ -55,22 +87,10 @@ class Prepared:
     skipped: Sequence[str | None] = ()
 
 
-def prepare(
-    block: Block,
-    plan: Plan,
-    keyer: Keyer,
-    *,
-    wire: Wire,
-    keyed: bool,
-    max_bytes: int,
-    start: int = 0,
-) -> Prepared:
+def prepare(block: Block, plan: Plan, keyer: Keyer, form: Form, *, start: int = 0) -> Prepared:
     """
     Make the objects of a block.
 
-    :param wire: How the server's generation wants an object.
-    :param keyed: Whether objects carry their keys. Without, keys still tell blank and repeated ones.
-    :param max_bytes: Bytes of one request's body at most; a row that is larger alone is rejected.
     :param start: Number of the first row to make; those before it count for the keys and for nothing else.
     """
     problems = _Problems(block)
@@ -83,7 +103,7 @@ def prepare(
             name,
             kind,
             problems.of(
-                column, blob_column(plain[column], kind, wire.blob_forms), required=name in plan.required
+                column, blob_column(plain[column], kind, form.wire.blob_forms), required=name in plan.required
             ),
         )
         for name, kind, column in plan.blobs
@@ -95,6 +115,7 @@ def prepare(
     metadata = [(column, problems.without_bytes(column, plain[column])) for column in plan.metadata]
     if metadata and METADATA in plan.required:
         problems.without_metadata(metadata)
+    unique = _unique(dict(fields), form.unique, problems)
     problems.without_blob([column for _, _, column in plan.blobs], [values for _, _, values in blobs])
     prefixes: Sequence[str | None] = ()
     if plan.key_prefix is not None:
@@ -111,30 +132,47 @@ def prepare(
         problems.add(index, None, reason)
 
     skipped = min(max(start - block.first_row, 0), len(block))
+    hashes = row_hashes(plain) if form.hash_is_kept and skipped < len(block) else None
     blob_columns = {name: column for name, _, column in plan.blobs}
     rows: list[Row] = []
     for index, key in enumerate(keys.keys):
         if index < skipped or index in problems.found:
             continue
-        body = _encode(
-            wire.object_body(
-                blobs=[
-                    {"property": name, "type": kind, "data": values[index]}
-                    for name, kind, values in blobs
-                    if values[index] is not None
-                ],
-                fields={name: values[index] for name, values in fields if values[index] is not None},
-                metadata={name: values[index] for name, values in metadata if values[index] is not None},
-                key_prefix=prefixes[index] if prefixes else None,
-                idempotency_key=key if keyed else None,
-            )
+        kept = {name: values[index] for name, values in metadata if values[index] is not None}
+        if form.key_is_kept:
+            kept[INGEST_KEY] = key
+        if hashes:
+            kept[INGEST_HASH] = hashes[index]
+        made = form.wire.object_body(
+            blobs=[
+                {"property": name, "type": kind, "data": values[index]}
+                for name, kind, values in blobs
+                if values[index] is not None
+            ],
+            fields={name: values[index] for name, values in fields if values[index] is not None},
+            metadata=kept,
+            key_prefix=prefixes[index] if prefixes else None,
+            idempotency_key=key if form.keyed else None,
         )
-        if len(body) + ENVELOPE > max_bytes:
+        if form.skip_duplicates:
+            made["skip_duplicates"] = True
+        body = _encode(made)
+        if len(body) + ENVELOPE > form.max_bytes:
             problems.add(
-                index, None, f"its {len(body):,} bytes are more than a request may have ({max_bytes:,})"
+                index, None, f"its {len(body):,} bytes are more than a request may have ({form.max_bytes:,})"
             )
         else:
-            rows.append(Row(block.first_row + index, body, block, blob_columns))
+            rows.append(
+                Row(
+                    block.first_row + index,
+                    body,
+                    block,
+                    blob_columns,
+                    key,
+                    hashes[index] if hashes else None,
+                    unique[index] if unique else None,
+                )
+            )
     lines = Lines(
         block.first_row + skipped,
         keys.keys[skipped:],
@@ -142,6 +180,27 @@ def prepare(
         block.positions[skipped:] if block.positions else None,
     )
     return Prepared(lines, rows, list(problems.rejected(skipped)), keys.keys[:skipped])
+
+
+def _unique(
+    fields: Mapping[str, Sequence[Any]], names: Sequence[str], problems: _Problems
+) -> list[str] | None:
+    """The unique key of each row as text; None where the bucket has none."""
+    if not names:
+        return None
+    for name in names:
+        for index, value in enumerate(fields[name]):
+            text = "" if value is None else str(value)
+            if not text.strip():
+                problems.add(index, name, "it is part of the bucket's unique key, and blank")
+            elif len(text) > _LONGEST_UNIQUE:
+                problems.add(
+                    index,
+                    name,
+                    f"it is part of the bucket's unique key, and its {len(text):,} characters are more than "
+                    f"the {_LONGEST_UNIQUE} that one may have",
+                )
+    return [json.dumps(values) for values in zip(*(fields[name] for name in names), strict=True)]
 
 
 class _Problems:

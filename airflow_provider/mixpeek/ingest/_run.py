@@ -28,7 +28,7 @@ from airflow_provider.mixpeek.ingest._ledger import Entry, Ledger, Mark
 from airflow_provider.mixpeek.ingest._outbox import Outbox
 from airflow_provider.mixpeek.ingest._rejections import Rejections
 from airflow_provider.mixpeek.ingest._report import KEPT_IDS, RejectedRow, Report
-from airflow_provider.mixpeek.ingest._results import Later, Result, Stored
+from airflow_provider.mixpeek.ingest._results import Later, Result, Stored, Unclear
 from airflow_provider.mixpeek.ingest._rows import Prepared
 
 OnError = Literal["fail", "collect"]
@@ -81,6 +81,7 @@ class Run:
     :param on_error: ``fail``: stop at the first rejected row. ``collect``: set it aside and go on.
     :param process: Which objects to submit in batches: ``new`` ones (what was there and is unprocessed counts
         as new), ``all`` of the run, or none.
+    :param once: Two rows may be one object; it is processed once.
     :param mark: The watermark of earlier tries.
     :param inherited: Their batches.
     """
@@ -92,6 +93,7 @@ class Run:
         limits: Limits,
         on_error: OnError,
         process: Process,
+        once: bool = False,
         mark: Mark | None = None,
         inherited: Inherited | None = None,
     ) -> None:
@@ -113,7 +115,7 @@ class Run:
         self._fates = Fates(mark.row, before)
         self._ledger = Ledger(mark)
         self._batching = Batching(
-            size=limits.batch_size, replace=process == "all", inherited=inherited or Inherited()
+            size=limits.batch_size, replace=process == "all", once=once, inherited=inherited or Inherited()
         )
         # Batches of others are listed once, when it first matters: None before, False while it is under way.
         self._has_listed: bool | None = None
@@ -146,10 +148,13 @@ class Run:
         again: list[Row] = []
         for row, result in zip(action.rows, results, strict=True):
             if isinstance(result, RejectedRow):
+                self._outbox.settle(row)
                 self._reject(result)
+            elif isinstance(result, Unclear):
+                self.stop(result.error)  # and the row stays as it is: sent, and in doubt
             elif isinstance(result, Later):
                 self._fates.mark(row.number, Fate.WAITING)
-                if result.error.retryable and self._outbox.may_try_again(row):
+                if result.error is None:
                     again.append(row)
                 else:
                     self.stop(result.error)
@@ -159,6 +164,7 @@ class Run:
                 if self._must_list_before(result):
                     self._unlisted.append(row)
                 else:
+                    self._outbox.settle(row)
                     self._ledger.settle(row.number, result)
         self._outbox.send_again(again)
         self._advance()
@@ -320,7 +326,7 @@ class Run:
         self._in_flight.remove(action)
         self._requests += 1
         if isinstance(action, SendObjects):
-            self._outbox.settle(action)
+            self._outbox.answered(action)
 
     def _reject(self, row: RejectedRow) -> None:
         self._fates.mark(row.row, Fate.REJECTED)
@@ -360,6 +366,7 @@ class Run:
         self._outbox.isolate(action, verdict.again)
         for position, complaint in verdict.guilty.items():
             row = action.rows[position]
+            self._outbox.settle(row)
             self._reject(
                 RejectedRow(
                     row.number,

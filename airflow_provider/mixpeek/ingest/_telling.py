@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 
 from airflow_provider.mixpeek.client import MixpeekError
+from airflow_provider.mixpeek.ingest._design import Design
 from airflow_provider.mixpeek.ingest._report import IngestError, RejectedRow, Report, RowsRejectedError
 from airflow_provider.mixpeek.ingest._rejections import TooManyRejectedError
 from airflow_provider.mixpeek.ingest._run import Run
+from airflow_provider.mixpeek.ingest._sending import LOOKS
 
 log = logging.getLogger("airflow_provider.mixpeek.ingest")
 
@@ -27,21 +29,20 @@ def tell_report(report: Report) -> None:
         log.warning("... and %d more rejected rows; %s", more, where)
 
 
-def tell_interruption(interruption: BaseException, report: Report, *, keyed: bool) -> None:
+def tell_interruption(interruption: BaseException, report: Report, *, again: str) -> None:
     """Log what was done before an interruption, and note it in the exception."""
     done = f"Ingestion was interrupted. What was done: {report}"
-    log.warning("%s. %s", done, _again(keyed=keyed))
+    log.warning("%s. %s", done, again)
     interruption.add_note(done)
 
 
-def raise_failure(run: Run, report: Report, *, keyed: bool) -> None:
+def raise_failure(run: Run, report: Report, *, again: str) -> None:
     """
     Raise what a run was stopped by, if it was.
 
     :raises RowsRejectedError: rows are wrong, and more of them than is borne.
     :raises IngestError: anything else.
     """
-    again = _again(keyed=keyed, when=" when that is mended")
     failure = run.failure
     if isinstance(failure, RejectedRow):
         raise RowsRejectedError(
@@ -57,7 +58,13 @@ def raise_failure(run: Run, report: Report, *, keyed: bool) -> None:
         ) from failure
 
 
-def _again(*, keyed: bool, when: str = "") -> str:
-    if keyed:
-        return f"Run it again{when}: what is stored is not stored twice."
+def again(design: Design, *, has_checkpoint: bool) -> str:
+    """What running a load again does: a promise, or a warning."""
+    if design.repeatable:
+        return "Run it again: what is stored is not stored twice."
+    if design.marked and has_checkpoint:
+        return (
+            "This server has no idempotency keys. Run it again: what may be stored is looked for first, and only "
+            f"a write that arrives more than {sum(LOOKS):g} s after its connection broke is stored twice."
+        )
     return "This server has no idempotency keys: running it again stores again what is stored."

@@ -68,7 +68,7 @@ def drive(
         keeper.begin(run)
         while not run.finished:
             while pool.has_room and (action := run.next_action()) is not None:
-                if (objection := keeper.objection(action)) is not None:
+                if (objection := keeper.objection(run, action)) is not None:
                     run.failed(action, objection)
                 else:
                     pool.give(action)
@@ -100,7 +100,9 @@ def _keep_what_was_done(run: Run, keeper: Keeper) -> None:
     try:
         keeper.keep(run, at_once=True)
     except Exception as error:  # noqa: BLE001 - what interrupted the run is what its caller must hear of
-        log.warning("How far the run is could not be written down (%s): the next try sends more again.", error)
+        log.warning(
+            "How far the run is could not be written down (%s): the next try sends more again.", error
+        )
 
 
 def _read(run: Run, blocks: Iterator[Prepared]) -> None:
@@ -116,9 +118,7 @@ def _read(run: Run, blocks: Iterator[Prepared]) -> None:
         run.read(block)
 
 
-def gather(
-    calls: Sequence[Callable[[], T]], *, at_once: int, stop: threading.Event
-) -> list[T]:
+def gather(calls: Sequence[Callable[[], T]], *, at_once: int, stop: threading.Event) -> list[T]:
     """
     Make calls, several at once, and wait for all of them.
 
