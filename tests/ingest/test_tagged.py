@@ -71,7 +71,9 @@ def same(left, right):
     if isinstance(left, Decimal):
         return left.as_tuple() == right.as_tuple()
     if isinstance(left, dt.datetime | dt.time):
-        return left == right and str(left.tzinfo) == str(right.tzinfo) and left.isoformat() == right.isoformat()
+        return (
+            left == right and str(left.tzinfo) == str(right.tzinfo) and left.isoformat() == right.isoformat()
+        )
     return left == right
 
 
