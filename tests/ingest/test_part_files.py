@@ -3,6 +3,7 @@
 import pickle
 import traceback
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import quote
 
 import pytest
@@ -125,14 +126,24 @@ def test_a_row_whose_part_is_closed_or_never_was_opened_is_refused(directory):
         written(directory, 5).add(4)
 
 
-def test_another_process_may_have_written_since(directory):
-    """What a file system remembers of a directory must not hide parts."""
-    writer = Lines(directory)
-    writer.start(0)
-    folder = open_folder(directory)
-    folder.fs.dircache[folder.path] = []
-    written(directory, 1)
-    assert len(open_folder(directory).names()) == 1
+class Remembering(MemoryFileSystem):
+    """Lists a directory once, as the file systems of object stores do."""
+
+    def ls(self, path, detail=True, **_):
+        if path not in self.dircache:
+            self.dircache[path] = super().ls(path, detail=False)
+        return self.dircache[path]
+
+    def invalidate_cache(self, path=None):
+        self.dircache.clear()
+
+
+def test_parts_that_another_process_wrote_since_are_seen(memory_url):
+    path = SimpleNamespace(fs=Remembering(use_listings_cache=True), path=open_folder(memory_url).path)
+    written(memory_url, 1)
+    assert len(open_folder(path).names()) == 1
+    written(memory_url, 1, 2)
+    assert len(open_folder(path).names()) == 2
 
 
 # ---- how a part gets there -----------------------------------------------------------------------------
@@ -291,14 +302,14 @@ def test_a_path_that_brings_its_file_system_along_is_written_through_it(memory_u
 
 
 def test_parts_are_found_in_the_order_of_loads_and_rows(directory):
-    written(directory, 10**12, 10**12 + 2, rows=[1, 10**12 + 1], prefix="b")
+    written(directory, 10**12, 10**12 + 1, rows=[10**12 - 1, 10**12], prefix="b", first_row=10**12 - 1)
     written(directory, 1, 2, prefix="a-2")
     open_folder(directory).write("a-2-000000000000.others.txt", b"")
     found = find_parts(directory, kind="lines")
     assert [(part.prefix, part.first_row) for part in found] == [
         ("a-2", 0),
         ("a-2", 1),
-        ("b", 0),
+        ("b", 10**12 - 1),
         ("b", 10**12),
     ]
     assert {part.folder.uri for part in found} == {open_folder(directory).uri}

@@ -74,8 +74,7 @@ class Folder:
                 paths = self.fs.ls(self.path, detail=False)
             except FileNotFoundError:
                 return []
-        # Listing a file gives the file.
-        return sorted(path.rpartition("/")[2] for path in paths if path.rstrip("/") != self.path)
+        return sorted(path.rpartition("/")[2] for path in paths)
 
     def write(self, name: str, content: bytes) -> None:
         """

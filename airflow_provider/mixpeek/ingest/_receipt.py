@@ -69,14 +69,9 @@ class ReceiptWriter(PartWriter[Receipt]):
             return b"".join(dumps(receipt._asdict()) + b"\n" for receipt in items)
         import pyarrow as pa  # type: ignore[import-untyped]
 
-        fields = [(name, pa.int64() if name == "row" else pa.string()) for name in Receipt._fields]
-        table = pa.Table.from_arrays(
-            [
-                pa.array(column, kind)
-                for column, (_, kind) in zip(zip(*items, strict=True), fields, strict=True)
-            ],
-            schema=pa.schema(fields),
-        )
+        # Written down: a part in which a column is all null would have another type than its neighbours.
+        schema = pa.schema([(name, pa.int64() if name == "row" else pa.string()) for name in Receipt._fields])
+        table = pa.Table.from_pylist([receipt._asdict() for receipt in items], schema)
         content = io.BytesIO()
         self._parquet.write_table(table, content)
         return content.getvalue()
