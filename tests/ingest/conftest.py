@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import fsspec
 import pytest
 
 from airflow_provider.mixpeek.client import Bucket, MixpeekClient
@@ -40,3 +43,22 @@ def mixpeek(emulator: Emulator, connect: Callable[..., MixpeekClient]) -> Mixpee
 @pytest.fixture
 def bucket(mixpeek: MixpeekClient) -> Bucket:
     return mixpeek.buckets.create("products", schema=SCHEMA)
+
+
+@pytest.fixture
+def memory_url() -> Iterator[str]:
+    """The URL of a directory in memory that is not there yet."""
+    # All of a process share one memory.
+    memory, root = fsspec.filesystem("memory"), uuid4().hex
+    yield f"memory://{root}/parts"
+    for path in memory.find(root):
+        memory.rm_file(path)
+
+
+@pytest.fixture(params=["local", "memory"])
+def directory(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The path or the URL of a directory that is not there yet."""
+    if request.param == "local":
+        return str(tmp_path / "a load" / "parts")
+    url: str = request.getfixturevalue("memory_url")
+    return url

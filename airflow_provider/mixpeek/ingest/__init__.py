@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from airflow_provider.mixpeek.ingest._errors import MappingError, SourceError
     from airflow_provider.mixpeek.ingest._ingest import ingest
     from airflow_provider.mixpeek.ingest._mapping import ObjectMapping
+    from airflow_provider.mixpeek.ingest._part_files import PartError
+    from airflow_provider.mixpeek.ingest._receipt import Receipt, read_receipt
     from airflow_provider.mixpeek.ingest._report import (
         IngestError,
         RejectedRow,
@@ -26,6 +28,8 @@ _HOME = {
     "IngestError": "_report",
     "MappingError": "_errors",
     "ObjectMapping": "_mapping",
+    "PartError": "_part_files",
+    "Receipt": "_receipt",
     "RejectedRow": "_report",
     "Report": "_report",
     "RowsRejectedError": "_report",
@@ -33,6 +37,7 @@ _HOME = {
     "SourceError": "_errors",
     "SubmittedBatch": "_report",
     "ingest": "_ingest",
+    "read_receipt": "_receipt",
 }
 
 __all__ = [
@@ -41,6 +46,8 @@ __all__ = [
     "IngestError",
     "MappingError",
     "ObjectMapping",
+    "PartError",
+    "Receipt",
     "RejectedRow",
     "Report",
     "RowsRejectedError",
@@ -48,6 +55,7 @@ __all__ = [
     "SourceError",
     "SubmittedBatch",
     "ingest",
+    "read_receipt",
 ]
 
 

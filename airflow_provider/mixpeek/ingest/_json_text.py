@@ -22,3 +22,15 @@ def loads(text: bytes) -> Any:
     """
     value = orjson.loads(text)
     return json.loads(text) if _LONG_NUMBER.search(text) else value
+
+
+def dumps(value: Any) -> bytes:
+    """
+    Write JSON in UTF-8, on one line, integers beyond 64 bits included.
+
+    :raises TypeError: it holds what JSON has not.
+    """
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

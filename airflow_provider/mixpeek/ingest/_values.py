@@ -157,6 +157,12 @@ def duration_column(durations: numpy.ndarray[Any, Any]) -> list[int | float | No
     return seconds
 
 
+def nanoseconds_of(duration: timedelta) -> int:
+    """Count the nanoseconds of a timedelta or a pandas.Timedelta, which counts them besides."""
+    microseconds = (duration.days * 86_400 + duration.seconds) * 10**6 + duration.microseconds
+    return microseconds * 1_000 + getattr(duration, "nanoseconds", 0)
+
+
 def _encodable(cells: Sequence[str | None]) -> bool:
     try:
         "".join(filter(None, cells)).encode()
@@ -288,9 +294,7 @@ def _time(cell: time, _depth: int) -> str:
 
 
 def _timedelta(cell: timedelta, _depth: int) -> int | float:
-    microseconds = (cell.days * 86_400 + cell.seconds) * 10**6 + cell.microseconds
-    # pandas.Timedelta is a timedelta that counts nanoseconds besides.
-    return _seconds(microseconds * 1_000 + getattr(cell, "nanoseconds", 0), 10**9)
+    return _seconds(nanoseconds_of(cell), 10**9)
 
 
 def _seconds(ticks: int, per_second: int) -> int | float:
