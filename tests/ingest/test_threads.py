@@ -24,6 +24,7 @@ from airflow_provider.mixpeek.ingest._ledger import Lines
 from airflow_provider.mixpeek.ingest._results import Stored
 from airflow_provider.mixpeek.ingest._rows import Prepared
 from airflow_provider.mixpeek.ingest._run import Limits, Run
+from airflow_provider.mixpeek.ingest._sinks import Sinks
 from airflow_provider.mixpeek.ingest._world import World
 
 LIMITS = Limits(max_objects=10, max_request_bytes=1_000, batch_size=100)
@@ -70,7 +71,7 @@ class Server:
 
 
 def keeper() -> Keeper:
-    return Keeper(Journal(MemoryCheckpoint()), World("bkt_1", "rows", None, "", ""))
+    return Keeper(Journal(MemoryCheckpoint()), World("bkt_1", "rows", None, "", ""), sinks=Sinks())
 
 
 def run() -> Run:

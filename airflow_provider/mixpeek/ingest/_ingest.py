@@ -21,10 +21,12 @@ from airflow_provider.mixpeek.ingest._options import (
     check_mode,
     check_scope,
 )
+from airflow_provider.mixpeek.ingest._receipt import Format
 from airflow_provider.mixpeek.ingest._report import Report
 from airflow_provider.mixpeek.ingest._resume import OnSourceChange
 from airflow_provider.mixpeek.ingest._run import OnError, Process
 from airflow_provider.mixpeek.ingest._sending import OnChanged, Policy
+from airflow_provider.mixpeek.ingest._sinks import Destinations, Directory
 from airflow_provider.mixpeek.ingest._sources import open_source
 
 log = logging.getLogger("airflow_provider.mixpeek.ingest")
@@ -53,6 +55,9 @@ def ingest(
     max_request_bytes: int = MAX_REQUEST_BYTES,
     in_flight: int = IN_FLIGHT,
     max_rejected: float | None = None,
+    rejected_to: Directory | None = None,
+    receipt_to: Directory | None = None,
+    receipt_format: Format = "jsonl",
     source_name: str | None = None,
     allow_empty: bool = False,
     checkpoint: Checkpoint | None = None,
@@ -89,6 +94,10 @@ def ingest(
     :param in_flight: Requests under way at once.
     :param max_rejected: With ``collect``: rows that may be wrong, as a number of them, or as a share of the
         rows (a float below 1, held to after the first 1,000 rows and at the end).
+    :param rejected_to: A directory, of this machine or any URL of fsspec, where rejected rows are written to
+        with the reason; ``rows=`` takes it again when they are mended. Each load adds files of its own.
+    :param receipt_to: A directory where it is written down what became of each row, and in which object.
+    :param receipt_format: ``jsonl``, or ``parquet``, which needs pyarrow.
     :param source_name: Stands for a file wherever it is read from: its keys do not depend on the path.
     :param allow_empty: No rows at all are a success and not an error.
     :param checkpoint: Where the load writes down how far it is, so that a second call goes on there. Each load
@@ -139,6 +148,8 @@ def ingest(
     target = mixpeek.buckets.find(bucket)
     check_bucket(mixpeek, target, options)
     scope = check_scope(scope, mode, bucket=target)
+    destinations = Destinations(rejected_to, receipt_to, receipt_format)
+    destinations.check()
     log.info(
         "Ingesting %s into the bucket %s (%s), rows identified by %s in the scope %r",
         source.name,
@@ -155,4 +166,13 @@ def ingest(
     again = _telling.again(design, has_checkpoint=journal.lasts)
     if not design.repeatable:
         log.warning("%s", again)
-    return Load(mixpeek, target, source, design, journal=journal, options=options, again=again).run()
+    return Load(
+        mixpeek,
+        target,
+        source,
+        design,
+        journal=journal,
+        options=options,
+        destinations=destinations,
+        again=again,
+    ).run()

@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable
 
 from airflow_provider.mixpeek.ingest._actions import Action, CreateBatch, SendObjects, SubmitBatch
 from airflow_provider.mixpeek.ingest._journal import Journal, SupersededError
-from airflow_provider.mixpeek.ingest._ledger import Entry
 from airflow_provider.mixpeek.ingest._results import Stored
 from airflow_provider.mixpeek.ingest._run import Run
+from airflow_provider.mixpeek.ingest._sinks import Sinks
 from airflow_provider.mixpeek.ingest._world import World
 
 #: Seconds between two watermarks that are written.
 EVERY = 1.0
 
+#: Likewise where each time makes files as well.
+EVERY_WITH_FILES = 10.0
+
 #: Rows for which it is written down beforehand that they may be sent, where that must be known.
 AHEAD = 10_000
-
-
-class Sink(Protocol):
-    """Takes the rows that are done with, in their order."""
-
-    def add(self, entry: Entry) -> None:
-        """Take a row."""
-
-    def close_part(self, upto_row: int) -> None:
-        """Make what was taken so far last: the watermark passes to this row next."""
 
 
 class Keeper:
@@ -35,7 +27,8 @@ class Keeper:
     Keeps the journal of one run.
 
     :param world: What the watermark belongs to.
-    :param sinks: Get every row before the watermark passes it.
+    :param sinks: Get every row before the watermark passes it; with them the watermark is written less often,
+        since each time makes files.
     :param sent: Number of the row after the last that earlier tries may have sent.
     :param writes_ahead: Rows must not be sent twice: that they may be is written down before they are.
     :param clock: Monotonic seconds.
@@ -46,7 +39,7 @@ class Keeper:
         journal: Journal,
         world: World,
         *,
-        sinks: Sequence[Sink] = (),
+        sinks: Sinks,
         sent: int = 0,
         writes_ahead: bool = False,
         clock: Callable[[], float] = time.monotonic,
@@ -55,7 +48,8 @@ class Keeper:
         self._world = world
         self._sinks = sinks
         self._clock = clock
-        self._write_at = clock() + EVERY
+        self._every = EVERY_WITH_FILES if sinks else EVERY
+        self._write_at = clock() + self._every
         self._written: int | None = None
         self._writes_ahead = writes_ahead
         self._sent = sent
@@ -64,6 +58,7 @@ class Keeper:
 
     def begin(self, run: Run) -> None:
         """Write down what is about to be stored, before any of it is."""
+        self._sinks.start(run.mark.row)
         self._write(run)
 
     def objection(self, run: Run, action: Action) -> SupersededError | None:
@@ -92,7 +87,7 @@ class Keeper:
             self._journal.note_batch(self._world.bucket_id, batch.batch_id, batch.of.upto_row)
         if not at_once and self._clock() < self._write_at:
             return
-        self._write_at = self._clock() + EVERY
+        self._write_at = self._clock() + self._every
         if self._is_behind or run.passed == self._written:
             return
         if self._journal.is_superseded:
@@ -107,10 +102,7 @@ class Keeper:
         ]
         if tasks:
             self._journal.note_tasks(tasks)
-        for sink in self._sinks:
-            for entry in entries:
-                sink.add(entry)
-            sink.close_part(run.mark.row)
+        self._sinks.write(entries, upto_row=run.mark.row)
         self._is_behind = False
         self._write(run)
 

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 
@@ -25,6 +26,7 @@ from airflow_provider.mixpeek.ingest._report import Report
 from airflow_provider.mixpeek.ingest._resume import ANY_ROW, Beginning, behind, stored_progress, take_over
 from airflow_provider.mixpeek.ingest._rows import Prepared
 from airflow_provider.mixpeek.ingest._run import Run
+from airflow_provider.mixpeek.ingest._sinks import Destinations
 from airflow_provider.mixpeek.ingest._sources import Source
 
 log = logging.getLogger("airflow_provider.mixpeek.ingest")
@@ -47,6 +49,7 @@ class Load:
         *,
         journal: Journal,
         options: Options,
+        destinations: Destinations,
         again: str,
     ) -> None:
         self._bucket = bucket
@@ -54,6 +57,7 @@ class Load:
         self._design = design
         self._journal = journal
         self._options = options
+        self._destinations = destinations
         self._again = again
         self._stop = threading.Event()
         self._mixpeek = mixpeek.stopped_by(self._stop)
@@ -78,24 +82,36 @@ class Load:
             inherited=beginning.inherited,
         )
         target = self._design.target(doubtful_before=self._sent)
+        sinks = self._destinations.open(self._design.world)
         keeper = Keeper(
-            self._journal, self._design.world, sent=self._sent, writes_ahead=not self._design.repeatable
+            self._journal,
+            self._design.world,
+            sinks=sinks,
+            sent=self._sent,
+            writes_ahead=not self._design.repeatable,
         )
 
         def perform(action: Action) -> Tell:
             return self._mixpeek.run(carry_out(action, self._mixpeek.session, target))
 
+        def report() -> Report:
+            done = run.report(seconds=time.monotonic() - started)
+            return replace(
+                done,
+                rejected_uri=sinks.rejected.uri if sinks.rejected and done.rejected else None,
+                receipt_uri=sinks.receipt.uri if sinks.receipt else None,
+            )
+
         try:
             _threads.drive(run, blocks, perform, keeper, in_flight=self._options.in_flight, stop=self._stop)
         except BaseException as interruption:
-            report = run.report(seconds=time.monotonic() - started)
-            _telling.tell_interruption(interruption, report, again=self._again)
+            _telling.tell_interruption(interruption, report(), again=self._again)
             raise
-        report = run.report(seconds=time.monotonic() - started)
-        _telling.tell_report(report)
-        _telling.raise_failure(run, report, again=self._again)
+        done = report()
+        _telling.tell_report(done)
+        _telling.raise_failure(run, done, again=self._again)
         self._journal.finish()
-        return report
+        return done
 
     # -- where to begin ------------------------------------------------------------------------------------
 

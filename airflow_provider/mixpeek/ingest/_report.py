@@ -85,6 +85,9 @@ class Report:
     :param task_ids: Tasks that make and process an object each (legacy generation), in the order of the rows.
     :param rejected_rows: The rejected rows of this run by row number, the first 10,000 of them.
     :param batches: Batches that hold the objects and are submitted, those of earlier tries included.
+    :param rejected_uri: The directory that rejected rows were written to; None where there are none, or no
+        directory was given.
+    :param receipt_uri: The directory of the receipt, where one was given.
     :param requests: Requests that were answered or failed, tries of the same one not counted.
     :param seconds: How long this run took.
     """
@@ -103,6 +106,8 @@ class Report:
     task_ids: tuple[str, ...] = field(default=(), repr=False)
     rejected_rows: tuple[RejectedRow, ...] = field(default=(), repr=False)
     batches: tuple[SubmittedBatch, ...] = ()
+    rejected_uri: str | None = None
+    receipt_uri: str | None = None
     requests: int = 0
     seconds: float = 0.0
 

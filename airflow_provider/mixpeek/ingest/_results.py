@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from airflow_provider.mixpeek.client import MixpeekError
 from airflow_provider.mixpeek.ingest._report import RejectedRow
@@ -27,9 +28,11 @@ class Stored:
     stale: bool = False
 
     @property
-    def outcome(self) -> str:
-        """``created``, ``replayed`` or ``stored``."""
-        return {True: "replayed", False: "created", None: "stored"}[self.replayed]
+    def outcome(self) -> Literal["created", "replayed", "stored"]:
+        """The count of the report that it is in."""
+        if self.replayed is None:
+            return "stored"
+        return "replayed" if self.replayed else "created"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,11 @@ def tell_report(report: Report) -> None:
     if more > 0:
         all_there = len(report.rejected_rows) == report.rejected
         where = "all of them are in the report" if all_there else "with rejected_to= all of them are in files"
-        log.warning("... and %d more rejected rows; %s", more, where)
+        log.warning(
+            "... and %d more rejected rows; %s",
+            more,
+            f"see {report.rejected_uri}" if report.rejected_uri else where,
+        )
 
 
 def tell_interruption(interruption: BaseException, report: Report, *, again: str) -> None:

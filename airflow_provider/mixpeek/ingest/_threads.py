@@ -76,13 +76,13 @@ def drive(
                 _read(run, blocks)
             else:
                 pool.hear(run, timeout=LOOK_UP)
-            keeper.keep(run)
+            _keep(run, keeper)
             if run.failure is not None:
                 stop.set()
             if clock() >= tell_at:
                 tell_at = clock() + PROGRESS
                 log.info("%s", run.progress())
-        keeper.keep(run, at_once=True)
+        _keep(run, keeper, at_once=True)
     except BaseException as interruption:
         run.stop(interruption)
         stop.set()
@@ -94,6 +94,14 @@ def drive(
     finally:
         run.abandon()
         pool.dismiss()
+
+
+def _keep(run: Run, keeper: Keeper, *, at_once: bool = False) -> None:
+    try:
+        keeper.keep(run, at_once=at_once)
+    except MixpeekError as error:
+        # Files that cannot be written. Nobody is in a hurry: what is under way will be answered.
+        run.stop(error)
 
 
 def _keep_what_was_done(run: Run, keeper: Keeper) -> None:

@@ -1,0 +1,95 @@
+"""Files that are written of the rows, beside the checkpoint, where the caller asks for them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from airflow_provider.mixpeek.ingest._ledger import Entry
+from airflow_provider.mixpeek.ingest._part_files import open_folder
+from airflow_provider.mixpeek.ingest._receipt import Format, Receipt, ReceiptWriter
+from airflow_provider.mixpeek.ingest._rejected_rows import RejectedRowsWriter
+from airflow_provider.mixpeek.ingest._report import RejectedRow
+from airflow_provider.mixpeek.ingest._results import Stored
+from airflow_provider.mixpeek.ingest._world import World
+
+Directory = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Destinations:
+    """
+    Where files are written to.
+
+    :param rejected_to: The directory for rejected rows.
+    :param receipt_to: The directory for the receipt.
+    """
+
+    rejected_to: Directory | None = None
+    receipt_to: Directory | None = None
+    receipt_format: Format = "jsonl"
+
+    def check(self) -> None:
+        """
+        See that all of them can be written, before anything is sent.
+
+        :raises MixpeekConfigError: one cannot.
+        """
+        for directory in (self.rejected_to, self.receipt_to):
+            if directory is not None:
+                open_folder(directory).check()
+        if self.receipt_to is not None:
+            ReceiptWriter(self.receipt_to, prefix="-", format=self.receipt_format)
+
+    def open(self, world: World) -> Sinks:
+        """Open them for one load, whose parts are known by the world that they tell of."""
+        prefix = blake2b(
+            "\0".join((world.bucket_id, world.part, world.keys)).encode(), digest_size=6
+        ).hexdigest()
+        return Sinks(
+            None if self.rejected_to is None else RejectedRowsWriter(self.rejected_to, prefix=prefix),
+            None
+            if self.receipt_to is None
+            else ReceiptWriter(self.receipt_to, prefix=prefix, format=self.receipt_format),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Sinks:
+    """The files of one load. They take the rows that are done with, in their order."""
+
+    rejected: RejectedRowsWriter | None = None
+    receipt: ReceiptWriter | None = None
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self.rejected or self.receipt)
+
+    def start(self, first_row: int) -> None:
+        """Rows come from this one on; what a try before has left of them goes."""
+        for writer in filter(None, (self.rejected, self.receipt)):
+            writer.start(first_row)
+
+    def write(self, entries: Sequence[Entry], *, upto_row: int) -> None:
+        """
+        Take rows, and make them last: the watermark passes to ``upto_row`` next.
+
+        :raises PartError: they cannot be written.
+        """
+        for entry in entries:
+            uri, position = (entry.place.uri, entry.place.position) if entry.place else (None, None)
+            if self.rejected and isinstance(entry.result, RejectedRow):
+                self.rejected.add(entry.result, uri=uri, position=position)
+            if self.receipt:
+                self.receipt.add(_receipt(entry, uri, position))
+        for writer in filter(None, (self.rejected, self.receipt)):
+            writer.close_part(upto_row)
+
+
+def _receipt(entry: Entry, uri: str | None, position: str | None) -> Receipt:
+    result = entry.result
+    if not isinstance(result, Stored):
+        return Receipt(entry.row, "rejected", uri, position, entry.key)
+    return Receipt(entry.row, result.outcome, uri, position, entry.key, result.object_id, result.task_id)
