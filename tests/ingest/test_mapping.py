@@ -167,6 +167,13 @@ def test_what_does_not_fit_is_refused(mapping, bucket, problem):
     assert problem in found
 
 
+def test_a_column_whose_name_is_not_utf_8_is_refused():
+    mapping = ObjectMapping(blobs={"title": "title"}, metadata=["\ud800"])
+    (found,) = problems(mapping, SHOP, ["title", "\ud800"])
+    assert "metadata: the column name '\\ud800' holds half of a surrogate pair" in found
+    assert "rename the column" in found
+
+
 def test_required_properties_may_be_filled_by_every_way_there_is():
     bucket = schema(title="text!", price="float!", metadata="object!")
     made = plan(

@@ -287,12 +287,24 @@ def test_an_iterator_is_judged_by_its_first_block(rows, message):
         next(open_source(iter(rows)).blocks(block_rows=5))
 
 
-def test_a_column_that_python_cannot_hold_is_named():
-    table = pa.table({"day": pa.array([10**9], pa.int32()).cast(pa.date32())})
+def test_a_cell_that_python_cannot_hold_is_the_problem_of_its_row():
+    table = pa.table({"day": pa.array([10**9, 0], pa.int32()).cast(pa.date32())})
     (block,) = open_source(table).blocks(block_rows=5)
-    with pytest.raises(SourceError, match=r"column 'day' \(Date\) cannot be read from row 0 on"):
-        block.column("day")
+    column = plain_column(block.column("day"))
+    assert list(column.values) == [None, "1970-01-01"]
+    assert "it cannot be read as Date" in column.problems[0]
     assert "cannot be read" in block.row(0)["day"]
+
+
+def test_a_dict_that_fails_when_it_is_looked_into_is_the_problem_of_its_row():
+    class Broken(UserDict):
+        def get(self, key, default=None):
+            raise LookupError("the session is closed")
+
+    (block,) = open_source([{"a": 1}, Broken(a=1), {"a": 2}]).blocks(block_rows=5)
+    column = plain_column(block.column("a"))
+    assert list(column.values) == [1, None, 2]
+    assert column.problems == {1: "it cannot be read: LookupError: the session is closed"}
 
 
 def many_texts(length, count, path, kind):

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from airflow_provider.mixpeek.ingest._errors import SourceError
 from airflow_provider.mixpeek.ingest._sources import BLOCK_BYTES
+from airflow_provider.mixpeek.ingest._values import Unreadable
 
 _LARGE = frozenset({bytes, str})
 
@@ -28,11 +29,21 @@ class DictBlock:
 
     def column(self, name: str) -> Sequence[Any]:
         """Read a column; a row without the key is None."""
-        return [row.get(name) for row in self.rows]
+        try:
+            return [row.get(name) for row in self.rows]
+        except Exception:  # noqa: BLE001 - whatever a foreign mapping raises; each row by itself tells which did
+            return [_cell(row, name) for row in self.rows]
 
     def row(self, index: int) -> dict[str, Any]:
         """Return one row; what is no dict stands under the key ``row``."""
         return {"row": self.raw[index]} if index in self.raw else dict(self.rows[index])
+
+
+def _cell(row: Mapping[str, Any], name: str) -> Any:
+    try:
+        return row.get(name)
+    except Exception as error:  # noqa: BLE001 - it is told as the row's problem
+        return Unreadable(f"it cannot be read: {type(error).__name__}: {error}")
 
 
 def keys_of(rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -131,7 +142,7 @@ def _checked_keys(rows: Sequence[Mapping[Any, Any]]) -> tuple[str, ...]:
             number = next(number for number, row in enumerate(rows) if column in row)
             raise SourceError(
                 f"the row {number} has the key {column!r}, a {type(column).__name__}",
-                hint="Columns are named by texts.",
+                hint="Columns are named by texts: {str(key): value for key, value in row.items()}.",
             )
     if rows and not columns:
         raise SourceError("the rows have no columns: every dict is empty")

@@ -10,9 +10,9 @@ from typing import Any, Literal
 import narwhals.stable.v2 as nw
 from narwhals.exceptions import DuplicateError
 
+from airflow_provider.mixpeek.ingest._cells import as_it_came, cells
 from airflow_provider.mixpeek.ingest._errors import SourceError
 from airflow_provider.mixpeek.ingest._sources import rows_of_a_block
-from airflow_provider.mixpeek.ingest._values import datetime_column, duration_column
 
 Frame = nw.DataFrame[Any]
 
@@ -30,45 +30,14 @@ class FrameBlock:
         return len(self.frame)
 
     def column(self, name: str) -> Sequence[Any]:
-        """
-        Read a column. Times and durations come in their plain form, nanoseconds and all.
-
-        :raises SourceError: a value is damaged, or of a kind that Python cannot hold.
-        """
-        series = self.frame.get_column(name)
-        try:
-            return _cells(series)
-        except Exception as error:
-            # Readers raise what they like: ArrowInvalid, ComputeError, OverflowError ...
-            raise SourceError(
-                f"column {name!r} ({series.dtype}) cannot be read from row {self.first_row} on: {error}",
-                hint="Convert the column to text or numbers first.",
-            ) from error
+        """Read a column; a cell that cannot be read is its row's problem."""
+        return cells(self.frame.get_column(name))
 
     def row(self, index: int) -> dict[str, Any]:
         """Return one row as it came."""
         # Column by column: a row of a pandas frame would turn integers beside floats into floats.
         one = self.frame[index : index + 1]
-        return {name: _first(one.get_column(name)) for name in one.columns}
-
-
-def _cells(series: nw.Series[Any]) -> Sequence[Any]:
-    dtype = series.dtype
-    if isinstance(dtype, nw.Datetime):
-        if dtype.time_zone is None:
-            return datetime_column(series.to_numpy(), in_utc=False)
-        in_utc = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-        return datetime_column(in_utc.to_numpy(), in_utc=True)
-    if isinstance(dtype, nw.Duration):
-        return duration_column(series.to_numpy())
-    return series.to_list()
-
-
-def _first(series: nw.Series[Any]) -> Any:
-    try:
-        return series.to_list()[0]
-    except Exception as error:  # noqa: BLE001 - a damaged cell of a column that nobody maps must not end a run
-        return f"<cannot be read: {error}>"
+        return {name: as_it_came(one.get_column(name)) for name in one.columns}
 
 
 def _cut(frame: Frame, first_row: int, block_rows: int) -> Iterator[FrameBlock]:

@@ -237,6 +237,12 @@ class _Check:
         self._columns = columns
 
     def known(self, where: str, columns: Sequence[str]) -> None:
+        self.problems += [
+            f"{where}: the column name {column!r} holds half of a surrogate pair, which cannot be written as "
+            "UTF-8; rename the column"
+            for column in columns
+            if any("\ud800" <= character <= "\udfff" for character in column)
+        ]
         if self._columns is None:
             return
         known = set(self._columns)

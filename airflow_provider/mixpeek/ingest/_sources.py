@@ -74,9 +74,8 @@ class Block(Protocol):
 
         Values are as the reader has them, so absent ones may still be NaN, NaT or pandas.NA: what
         :func:`~airflow_provider.mixpeek.ingest._values.plain_column` takes. In CSV the empty cell, and no
-        other, is None. A row that has a problem is None.
-
-        :raises SourceError: the column's data is damaged, or of a kind that Python cannot hold.
+        other, is None. A row that has a problem is None. A cell that is damaged, or of a kind that Python
+        cannot hold, is :class:`~airflow_provider.mixpeek.ingest._values.Unreadable`.
         """
 
     def row(self, index: int) -> dict[str, Any]:

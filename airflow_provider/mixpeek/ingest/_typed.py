@@ -11,18 +11,20 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
 from types import NoneType
 from typing import Any, Final
 
 from airflow_provider.mixpeek.client._schema import BlobForms, is_blob_type
 from airflow_provider.mixpeek.ingest._json_text import loads
-from airflow_provider.mixpeek.ingest._values import NoFormError, PlainColumn, convert
+from airflow_provider.mixpeek.ingest._values import NoFormError, PlainColumn, convert, plain_column
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
-_WHOLE = re.compile(r"[+-]?\d{1,1000}", re.ASCII)
+_WHOLE = re.compile(r"[+-]?\d{1,307}", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _DATETIME = re.compile(
-    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d)?(?:\.(\d{1,9}))?(?:(Z)|([+-])(\d\d):?(\d\d))?)?", re.ASCII
+    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?:(:\d\d)(?:\.(\d{1,9}))?)?(?:(Z)|([+-])(\d\d):?(\d\d))?)?",
+    re.ASCII,
 )
 _URL = re.compile(r"(?:https?|s3)://[^\s/][^\s]*|data:[^,\s]*;base64,[A-Za-z0-9+/=_-]+", re.IGNORECASE)
 _LOCAL = re.compile(r"(?:/|\./|\.\./|~|file:|[A-Za-z]:\\)")
@@ -117,9 +119,13 @@ def _number(value: Any) -> int | float:
 
 def _integer(value: Any) -> int:
     number = _number(value)
-    if isinstance(number, float) and not number.is_integer():
+    if isinstance(number, int):
+        return number
+    # A text has digits that its float has not: "9007199254740993.0".
+    exact = Decimal(value.strip() if isinstance(value, str) else value)
+    if exact != exact.to_integral_value():
         raise NoFormError(f"{_shown(value)} is no integer")
-    return int(number)
+    return int(exact)
 
 
 def _boolean(value: Any) -> bool:
@@ -149,9 +155,12 @@ def _parsed(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return loads(value.encode())
+        parsed = plain_column([loads(value.encode())])
     except ValueError:
         return value
+    for problem in parsed.problems.values():
+        raise NoFormError(problem)
+    return parsed.values[0]
 
 
 def _date(value: Any) -> str:

@@ -6,11 +6,11 @@ value                            plain form
 ===============================  =====================================================================
 None, NaN, NaT, pandas.NA        None (absent)
 str                              the same; must be encodable as UTF-8
-bool, int                        the same; at most 1,200 digits
+bool, int                        the same; at most 307 digits
 float                            int where it is whole and below 2**53 in size, else the same; not infinite
 Decimal                          exact text without exponent and trailing zeros: ``"1.5"``
 UUID                             text: ``"6f1c...-..."``
-date                             ``"2026-11-23"``
+date                             ``"2026-11-23"``; of the years 1 to 9999, like all times
 datetime with a zone             in UTC: ``"2026-11-23T04:08:30.25Z"``
 datetime without                 ``"2026-11-23T04:08:30.25"``, up to nanoseconds
 time                             ``"04:08:30.25"``; not with a zone
@@ -38,19 +38,19 @@ from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
 from types import NoneType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
-
-if TYPE_CHECKING:
-    import numpy
 
 #: Above it a float no longer tells neighbouring integers apart.
 _EXACT_INTEGERS = 2**53
-#: Some 1,200 digits: far beyond any number column, far below where Python refuses to print one.
-_MAX_BITS = 4_000
+#: Integers beyond every float are no numbers to most readers of JSON, though its grammar has them.
+_MAX_BITS = 1_023
+_MAX_DECIMAL_DIGITS = 4_000
 _MAX_DEPTH = 100
-_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+#: Units of times and durations that a frame's column can have.
+TICKS_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _INFINITY = "an infinite number has no JSON form"
+_BEYOND = "lies outside of the years 1 to 9999"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,17 @@ class PlainColumn:
 
 class NoFormError(Exception):
     """A value has no form of the kind asked for; the message is the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """
+    Stands in a column for a cell whose value its reader cannot give.
+
+    :param reason: Why.
+    """
+
+    reason: str
 
 
 #: Takes a value and how deep it is nested (0: a cell).
@@ -97,7 +108,7 @@ def plain_column(cells: Sequence[Any]) -> PlainColumn:
         if math.inf not in values and -math.inf not in values:
             return PlainColumn(values)
     forms = {kind: _form(kind) for kind in kinds} | {NoneType: _absent}
-    return convert(cells, lambda cell: forms[type(cell)](cell, 0))
+    return convert(cells, lambda cell: _tried(forms[type(cell)], cell))
 
 
 def convert(values: Sequence[Any], form: Callable[[Any], Any]) -> PlainColumn:
@@ -115,46 +126,6 @@ def convert(values: Sequence[Any], form: Callable[[Any], Any]) -> PlainColumn:
             converted.append(None)
             problems[index] = str(error)
     return PlainColumn(converted, problems)
-
-
-def datetime_column(times: numpy.ndarray[Any, Any], *, in_utc: bool) -> list[str | None]:
-    """
-    The plain forms of a column of times, all at once.
-
-    :param times: ``datetime64`` of seconds to nanoseconds; NaT is absent.
-    :param in_utc: Whether they are instants in UTC rather than readings of an unknown zone.
-    """
-    import numpy as np
-
-    absent = np.isnat(times)
-    seconds = times.astype("datetime64[s]")
-    texts: list[str | None]
-    if np.array_equal(seconds[~absent], times[~absent]):
-        texts = np.datetime_as_string(seconds).tolist()
-    else:
-        texts = [text.rstrip("0").rstrip(".") for text in np.datetime_as_string(times).tolist()]
-    if in_utc:
-        texts = [f"{text}Z" for text in texts]
-    for index in np.flatnonzero(absent).tolist():
-        texts[index] = None
-    return texts
-
-
-def duration_column(durations: numpy.ndarray[Any, Any]) -> list[int | float | None]:
-    """
-    The plain forms of a column of durations, all at once.
-
-    :param durations: ``timedelta64`` of seconds to nanoseconds; NaT is absent.
-    """
-    import numpy as np
-
-    per_second = _PER_SECOND[np.datetime_data(durations.dtype)[0]]
-    seconds: list[int | float | None] = [
-        _seconds(ticks, per_second) for ticks in durations.astype("int64").tolist()
-    ]
-    for index in np.flatnonzero(np.isnat(durations)).tolist():
-        seconds[index] = None
-    return seconds
 
 
 def nanoseconds_of(duration: timedelta) -> int:
@@ -183,6 +154,8 @@ def _find_form(kind: type) -> _Form:
         return _absent
     if np and issubclass(kind, np.generic | np.ndarray):
         return _numpy_form(kind, np)
+    if arrow and issubclass(kind, arrow.MonthDayNano):
+        return _refused
     if arrow and issubclass(kind, arrow.Scalar):
         return lambda cell, depth: _plain(cell.as_py(), depth)
     return next((form for base, form in _FORMS if issubclass(kind, base)), _refused)
@@ -206,6 +179,16 @@ def _numpy_form(kind: type, np: Any) -> _Form:
     return _refused
 
 
+def _tried(form: _Form, cell: Any) -> Any:
+    try:
+        return form(cell, 0)
+    except NoFormError:
+        raise
+    except Exception as error:
+        # Cells of foreign classes raise what they like when they are looked into.
+        raise NoFormError(f"it cannot be read: {type(error).__name__}: {error}") from error
+
+
 def _plain(value: Any, depth: int) -> Any:
     return _form(type(value))(value, depth)
 
@@ -219,6 +202,10 @@ def _refused(cell: Any, _depth: int) -> Any:
     package = kind.__module__.partition(".")[0]
     name = kind.__qualname__ if package == "builtins" else f"{package}.{kind.__qualname__}"
     raise NoFormError(f"a value of type {name} has no JSON form; turn it into text, a number or a list first")
+
+
+def _unreadable(cell: Unreadable, _depth: int) -> Any:
+    raise NoFormError(cell.reason)
 
 
 def _enum(cell: Any, _depth: int) -> Any:
@@ -258,29 +245,36 @@ def _decimal(cell: Decimal, _depth: int) -> str | None:
         return None
     if cell.is_infinite():
         raise NoFormError(_INFINITY)
-    if cell and abs(cell.adjusted()) > _MAX_BITS:
+    if cell and abs(cell.adjusted()) > _MAX_DECIMAL_DIGITS:
         raise NoFormError("a decimal number with such an exponent is too long")
     # Not normalize(): it would round to the precision of the thread's decimal context.
-    text = format(cell, "f") if cell else "0"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return trimmed(format(cell, "f")) if cell else "0"
 
 
 def _uuid(cell: UUID, _depth: int) -> str:
     return str(cell)
 
 
-def _trimmed(text: str) -> str:
+def trimmed(text: str) -> str:
+    """Take the zeros away from the end of a fraction, and a point that nothing follows."""
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _datetime(cell: datetime, _depth: int) -> str:
     if cell.utcoffset() is None:
-        return _trimmed(cell.replace(tzinfo=None).isoformat())
+        return _of_our_years(trimmed(cell.replace(tzinfo=None).isoformat()))
     try:
         instant = cell.astimezone(UTC)
     except (OverflowError, ValueError):
-        raise NoFormError(f"{cell.isoformat()} lies outside of the years 1 to 9999 in UTC") from None
-    return _trimmed(instant.replace(tzinfo=None).isoformat()) + "Z"
+        raise NoFormError(f"{cell.isoformat()} {_BEYOND} in UTC") from None
+    return _of_our_years(trimmed(instant.replace(tzinfo=None).isoformat()) + "Z")
+
+
+def _of_our_years(text: str) -> str:
+    # numpy and pandas have times that Python lacks, and nobody else reads: "20000-01-01", "-0044-03-15".
+    if text[4] != "-" or text.startswith(("-", "0000")):
+        raise NoFormError(f"{text} {_BEYOND}")
+    return text
 
 
 def _date(cell: date, _depth: int) -> str:
@@ -290,14 +284,15 @@ def _date(cell: date, _depth: int) -> str:
 def _time(cell: time, _depth: int) -> str:
     if cell.tzinfo is not None:
         raise NoFormError("a time of day with a zone means nothing without its date")
-    return _trimmed(cell.isoformat())
+    return trimmed(cell.isoformat())
 
 
 def _timedelta(cell: timedelta, _depth: int) -> int | float:
-    return _seconds(nanoseconds_of(cell), 10**9)
+    return seconds_of(nanoseconds_of(cell), 10**9)
 
 
-def _seconds(ticks: int, per_second: int) -> int | float:
+def seconds_of(ticks: int, per_second: int) -> int | float:
+    """The plain form of a duration: an integer where it is whole seconds."""
     whole, rest = divmod(ticks, per_second)
     return ticks / per_second if rest else whole
 
@@ -344,10 +339,10 @@ def _datetime64(cell: Any, _depth: int) -> str | None:
         return None
     unit = np.datetime_data(cell.dtype)[0]
     if unit in {"Y", "M", "W", "D"}:
-        return str(cell.astype("datetime64[D]"))
+        return _of_our_years(str(cell.astype("datetime64[D]")))
     if unit in {"ps", "fs", "as"}:
         raise NoFormError(f"a time in units of {unit} is finer than nanoseconds")
-    return _trimmed(str(cell.astype("datetime64[s]") if unit in {"h", "m"} else cell))
+    return _of_our_years(trimmed(str(cell.astype("datetime64[s]") if unit in {"h", "m"} else cell)))
 
 
 def _timedelta64(cell: Any, _depth: int) -> int | float | None:
@@ -359,8 +354,8 @@ def _timedelta64(cell: Any, _depth: int) -> int | float | None:
     ticks = int(cell.astype("int64")) * count
     if unit in {"W", "D", "h", "m"}:
         return ticks * {"W": 604_800, "D": 86_400, "h": 3_600, "m": 60}[unit]
-    if unit in _PER_SECOND:
-        return _seconds(ticks, _PER_SECOND[unit])
+    if unit in TICKS_PER_SECOND:
+        return seconds_of(ticks, TICKS_PER_SECOND[unit])
     raise NoFormError(f"a duration in units of {unit} is no exact number of seconds")
 
 
@@ -381,4 +376,5 @@ _FORMS: tuple[tuple[type | tuple[type, ...], _Form], ...] = (
     ((bytes, bytearray, memoryview), _bytes),
     ((list, tuple), _list),
     (Mapping, _dict),
+    (Unreadable, _unreadable),
 )
