@@ -158,7 +158,7 @@ def ingest(
         mode,
         scope,
     )
-    journal = Journal(checkpoint or MemoryCheckpoint())
+    journal = Journal(checkpoint or MemoryCheckpoint(), wall=mixpeek.session.wall)
     journal.open(rerun=rerun, number=rerun_number)
     if journal.salt:
         scope = f"{scope}\0{journal.salt}"

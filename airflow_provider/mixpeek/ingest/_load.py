@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -66,7 +65,8 @@ class Load:
 
     def run(self) -> Report:
         """Store the rows, and have the objects processed."""
-        started = time.monotonic()
+        clock = self._mixpeek.session.clock
+        started = clock()
         begun = self._begin()
         if begun is None:
             self._journal.finish()
@@ -89,13 +89,14 @@ class Load:
             sinks=sinks,
             sent=self._sent,
             writes_ahead=not self._design.repeatable,
+            clock=clock,
         )
 
         def perform(action: Action) -> Tell:
             return self._mixpeek.run(carry_out(action, self._mixpeek.session, target))
 
         def report() -> Report:
-            done = run.report(seconds=time.monotonic() - started)
+            done = run.report(seconds=clock() - started)
             return replace(
                 done,
                 rejected_uri=sinks.rejected.uri if sinks.rejected and done.rejected else None,
@@ -103,7 +104,15 @@ class Load:
             )
 
         try:
-            _threads.drive(run, blocks, perform, keeper, in_flight=self._options.in_flight, stop=self._stop)
+            _threads.drive(
+                run,
+                blocks,
+                perform,
+                keeper,
+                in_flight=self._options.in_flight,
+                stop=self._stop,
+                clock=clock,
+            )
         except BaseException as interruption:
             _telling.tell_interruption(interruption, report(), again=self._again)
             raise
