@@ -251,7 +251,7 @@ REFUSED = {
     "arrow reader": (
         pa.table([[1], [2]], names=["a", "a"]).to_reader(), "columns come more than once: 'a'"
     ),
-    "url": ("s3://bucket/films.csv", "s3:// cannot be read"),
+    "url": ("quark://bucket/films.csv", "cannot be reached: Protocol not known: quark"),
     "no path": (" ", "the path is empty"),
     "text": ("select * from films", "there is no such file. Is it meant to be a path"),
 }  # fmt: skip

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from airflow_provider.mixpeek.ingest._errors import MappingError, SourceError
     from airflow_provider.mixpeek.ingest._ingest import ingest
     from airflow_provider.mixpeek.ingest._mapping import ObjectMapping
+    from airflow_provider.mixpeek.ingest._parts import SourcePart, split_source
     from airflow_provider.mixpeek.ingest._report import (
         IngestError,
         RejectedRow,
@@ -26,8 +27,10 @@ _HOME = {
     "Report": "_report",
     "RowsRejectedError": "_report",
     "SourceError": "_errors",
+    "SourcePart": "_parts",
     "SubmittedBatch": "_report",
     "ingest": "_ingest",
+    "split_source": "_parts",
 }
 
 __all__ = [
@@ -38,8 +41,10 @@ __all__ = [
     "Report",
     "RowsRejectedError",
     "SourceError",
+    "SourcePart",
     "SubmittedBatch",
     "ingest",
+    "split_source",
 ]
 
 

@@ -25,13 +25,9 @@ from airflow_provider.mixpeek.ingest._mapping import ObjectMapping, Plan, plan
 from airflow_provider.mixpeek.ingest._report import IngestError, RejectedRow, Report, RowsRejectedError
 from airflow_provider.mixpeek.ingest._rows import Prepared, prepare
 from airflow_provider.mixpeek.ingest._run import Run
-from airflow_provider.mixpeek.ingest._sources import Block, Source, open_source
+from airflow_provider.mixpeek.ingest._sources import BLOCK_ROWS, Block, Source, open_source
 
 log = logging.getLogger("airflow_provider.mixpeek.ingest")
-
-#: Rows that are read and converted at a time: as fast as larger blocks, and what a run holds in memory beside
-#: the requests that wait.
-BLOCK_ROWS = 1_000
 
 #: Bytes of one request's body.
 MAX_REQUEST_BYTES = 8_000_000
@@ -114,7 +110,7 @@ def ingest(
     _refuse_storing_only(mixpeek, process)
     log.info(
         "Ingesting %s into the bucket %s (%s), rows identified by %s in the scope %r",
-        source.uri or f"a {type(rows).__name__}",
+        source.name,
         target.bucket_name,
         target.bucket_id,
         mode,
@@ -136,7 +132,6 @@ def ingest(
             mode,
             bucket_id=target.bucket_id,
             scope=scope,
-            source_uri=source.uri if mode == "position" else None,
             columns=planned.key_columns if mode == "columns" else (),
         )
 

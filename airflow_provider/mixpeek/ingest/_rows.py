@@ -91,6 +91,7 @@ def prepare(block: Block, plan: Plan, keyer: Keyer, *, wire: Wire, keyed: bool, 
         list(plain),
         list(plain.values()),
         first_row=block.first_row,
+        uri=block.uri,
         positions=block.positions,
         skip=problems.found,
     )
