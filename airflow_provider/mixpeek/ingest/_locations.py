@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from airflow_provider.mixpeek.ingest._errors import SourceError
 
@@ -248,18 +248,17 @@ def _remote(
     fs_and_path: Callable[[], tuple[Any, str]] | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> Location:
-    uri = "::".join(map(_normal, url.split("::")))
+    links = url.split("::")
+    uri = "::".join(map(_normal, links))
     scheme = uri.partition("://")[0]
-    user, password, query = _credentials(url)
-    if fs_and_path is None and user and scheme in _BUCKETS:
+    if fs_and_path is None and scheme in _BUCKETS and "@" in url.partition("://")[2].partition("/")[0]:
         raise SourceError(
             f"{uri}: the URL names somebody before the '@'",
             hint="For an Airflow connection pass ObjectStoragePath(url, conn_id=...) from airflow.sdk.",
         )
-    words = [query, *(value for _, value in parse_qsl(query)), password, user if password else ""]
-    secrets = sorted(
-        {form for word in words for form in (word, unquote(word)) if form}, key=len, reverse=True
-    )
+    words = [word for link in links for word in _credentials(link)]
+    forms = {form for word in words for form in (word, unquote(word), quote(word, safe=""))}
+    secrets = sorted(forms, key=len, reverse=True)
     try:
         import fsspec  # type: ignore[import-untyped]
 
@@ -272,7 +271,7 @@ def _remote(
         ) from None
     except Exception as error:  # noqa: BLE001 - file systems raise what they like
         raise SourceError(f"{uri} cannot be reached: {_without(secrets, str(error))}") from None
-    text = None if password or query or options else url
+    text = None if secrets or options else url
     return Location(fs, path, uri, uri, text, secrets)
 
 
@@ -290,11 +289,15 @@ def _normal(link: str) -> str:
     return f"{scheme}://" + re.sub("/+", "/", host + slash + path).strip("/")
 
 
-def _credentials(url: str) -> tuple[str, str, str]:
-    """Return user, password and query, empty where there is none."""
-    bare = without_query(url)
-    user, _, password = bare.partition("://")[2].partition("/")[0].rpartition("@")[0].partition(":")
-    return user, password, url[len(bare) :].removeprefix("?")
+def _credentials(link: str) -> list[str]:
+    """Return every text of a URL that may be secret."""
+    bare = without_query(link)
+    scheme, _, rest = bare.partition("://")
+    user, _, password = rest.partition("/")[0].rpartition("@")[0].partition(":")
+    query = link[len(bare) :].removeprefix("?")
+    # A user alone is a name, or a connection's; with HTTP often a token.
+    who = user if password or scheme.lower() in _HTTP else ""
+    return [word for word in (who, password, query, *(value for _, value in parse_qsl(query))) if word]
 
 
 def _without(secrets: Sequence[str], text: str) -> str:

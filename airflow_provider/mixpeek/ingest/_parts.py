@@ -114,7 +114,7 @@ class SourcePart:
             )
         try:
             columns = value["columns"]
-            return cls(
+            part = cls(
                 tuple(PartFile(**file) for file in value["files"]),
                 value["rows"],
                 value["first_row"],
@@ -123,9 +123,10 @@ class SourcePart:
                 None if columns is None else tuple(columns),
             )
         except (KeyError, TypeError) as error:
-            raise SourceError(
-                f"it is no part of a source: {error}", hint="split_source() makes them."
-            ) from None
+            raise _no_part(str(error)) from None
+        if not part.files:
+            raise _no_part("it has no files")
+        return part
 
     def with_paths(self, path_of: Callable[[str], Any]) -> SourcePart:
         """
@@ -136,6 +137,10 @@ class SourcePart:
         """
         files = tuple(file._replace(path=path_of(file.path)) for file in self.files)
         return replace(self, files=files)
+
+
+def _no_part(reason: str) -> SourceError:
+    return SourceError(f"it is no part of a source: {reason}", hint="split_source() makes them.")
 
 
 def open_part(part: SourcePart, *, source_name: str | None) -> FilesSource:
