@@ -10,10 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider.mixpeek.client import MixpeekConfigError
-from airflow_provider.mixpeek.ingest import SourceError, SourcePart, _parts, split_source
+from airflow_provider.mixpeek.ingest import SourceError, SourcePart, _parts, ingest, split_source
 from airflow_provider.mixpeek.ingest._sources import open_source
 
 from .keyed import keyed, keys
+from .shop import MAPPING, stored
+from .shop import rows as films
 from .test_seeking import FORMS, cells, write
 
 
@@ -210,6 +212,24 @@ def test_parts_can_be_opened_through_other_paths(tmp_path):
     moved = SourcePart.of(part).with_paths(lambda text: f"file://{text}")
     assert moved.files[0].path == path.as_uri()
     assert keys(moved) == keys(path, source_name="films")
+
+
+def test_a_source_cut_otherwise_in_the_next_try_is_stored_once(tmp_path, mixpeek, bucket):
+    path = tmp_path / "films"
+    path.mkdir()
+    for number in range(10):
+        pq.write_table(pa.Table.from_pylist(films(50, start=number * 50)), path / f"{number}.parquet")
+
+    def load(part):
+        return ingest(mixpeek, bucket.bucket_id, part, mapping=MAPPING, scope="load", process=False)
+
+    first = [load(part) for part in split_source(path, parts=7)[:4]]
+    second = [load(part) for part in split_source(path, parts=3)]
+    whole = load(path)
+    assert sum(report.created for report in first + second) == 500
+    assert sum(report.replayed for report in second) == sum(report.created for report in first) > 0
+    assert (whole.created, whole.replayed) == (0, 500)
+    assert len(stored(mixpeek, bucket)) == 500
 
 
 @pytest.mark.parametrize("wish", [{"parts": 10}, {"rows_per_part": 10_000}, {}])

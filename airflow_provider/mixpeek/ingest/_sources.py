@@ -233,7 +233,9 @@ def _refuse_what_only_looks_like_rows(rows: Any) -> None:
         )
     if isinstance(rows, Set):
         raise SourceError(f"{_kind(rows)} has no order, so its rows have no numbers", hint="Pass a list.")
-    if isinstance(rows, bytes | bytearray | memoryview) or hasattr(rows, "read"):
+    # Pandas reads files in chunks with readers that have a method of that name.
+    is_file = hasattr(rows, "read") and not type(rows).__module__.startswith("pandas.")
+    if isinstance(rows, bytes | bytearray | memoryview) or is_file:
         raise SourceError(f"{_kind(rows)} is no source of rows", hint="Pass the file's path.")
 
 
