@@ -66,6 +66,13 @@ def test_a_glob_is_the_files_that_it_matches_and_those_of_the_folders(folder, gl
     assert titles(f"file://{folder}/{glob}" if as_url else f"{folder}/{glob}") == expected
 
 
+def test_the_order_is_that_of_the_paths_however_they_are_found(tmp_path):
+    for name in ("a", "a-b"):  # the folders come in this order, their files in the other
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.csv").write_text(f"title\n{name}\n")
+    assert titles(f"{tmp_path}/a*") == titles(tmp_path) == ["a-b", "a"]
+
+
 def test_a_file_whose_name_looks_like_a_glob_is_that_file(tmp_path):
     (tmp_path / "films[1].csv").write_text("title\nHeat\n")
     (tmp_path / "films1.csv").write_text("title\nAlien\n")

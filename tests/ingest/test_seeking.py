@@ -109,6 +109,16 @@ def test_json_lines_have_the_columns_of_the_beginning_wherever_reading_begins(tm
     assert source.columns == ("a", "b")
 
 
+def test_a_rest_without_columns_of_its_own_is_read(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"a": 1}\n')
+    (tmp_path / "b.jsonl").write_text('{"a": 2}\n[3]\n')
+    source = open_source(tmp_path)
+    place = Place(1, (tmp_path / "b.jsonl").as_uri(), "0")
+    (block,) = source.blocks(block_rows=5, after=place)
+    assert list(block.problems.values()) == ["the line is a list, not an object (byte 9)"]
+    assert source.columns == ("a",)
+
+
 def test_behind_the_last_row_is_nothing(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("id\n1\n2\n")

@@ -87,7 +87,8 @@ class ParquetReader:
         try:
             about = opened.metadata.row_group(group)
             step = rows_of_a_block(block_rows, rows=about.num_rows, size=about.total_byte_size)
-            for batch in opened.iter_batches(batch_size=step, row_groups=[group]):
+            # Each of Arrow's threads keeps memory of its own: a long file would need more than a short one.
+            for batch in opened.iter_batches(batch_size=step, row_groups=[group], use_threads=False):
                 begin, end = max(lower, passed), min(upper, passed + len(batch))
                 if begin < end:
                     yield begin, batch.slice(begin - passed, end - begin)
