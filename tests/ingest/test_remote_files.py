@@ -254,7 +254,8 @@ def test_no_error_holds_credentials_whoever_raised_it(name, caplog):
 def test_neither_identity_nor_fingerprint_holds_credentials():
     source = open_source(private("a.csv"))
     (block, *_) = source.blocks(block_rows=5)
-    shown = repr((source.uri, source.name, source.fingerprint(), block.uri))
+    file = source.slices[0].file
+    shown = repr((source.uri, source.name, source.fingerprint(), block.uri, file))
     assert not [secret for secret in SECRETS if secret in shown]
 
 

@@ -12,7 +12,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
@@ -52,12 +52,12 @@ class Location:
     :param secrets: Texts that no message may hold.
     """
 
-    fs: Any
-    path: str
+    fs: Any = field(repr=False)
+    path: str = field(repr=False)
     uri: str
     name: str
-    text: str | None
-    secrets: Sequence[str] = ()
+    text: str | None = field(repr=False)
+    secrets: Sequence[str] = field(default=(), repr=False)
 
     @property
     def local(self) -> bool:
@@ -207,7 +207,11 @@ def locate(rows: Any) -> Location:
     if not isinstance(rows, str | os.PathLike):
         if rows.protocol in _LOCAL:
             return _local(rows.path)
-        return _remote(str(rows), fs_and_path=lambda: (rows.fs, rows.path), options=rows.storage_options)
+        return _remote(
+            str(rows),
+            fs_and_path=lambda: (rows.fs, rows.path),
+            options=getattr(rows, "storage_options", None),
+        )
     path = os.fsdecode(os.fspath(rows))
     if not path.strip():
         raise SourceError("the path is empty")
@@ -235,7 +239,7 @@ def _path_of_file_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.netloc not in {"", "localhost"}:
         raise SourceError(
-            f"{url}: the URL names another machine, {parts.netloc!r}",
+            f"{_normal(url)}: the URL names another machine, {parts.hostname!r}",
             hint="A file URL has three slashes: file:///data/films.csv.",
         )
     # Not parts.path: a question mark is a letter of a file's name, or of a glob.
