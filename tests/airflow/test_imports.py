@@ -14,7 +14,7 @@ BASE = "from airflow.sdk import DAG, BaseHook, BaseOperator, BaseSensorOperator,
 PARTS = f"""
 from {OURS}.exceptions import MixpeekTaskFailedError
 from {OURS}.hooks.mixpeek import MixpeekHook
-from {OURS}.ingest import ObjectMapping
+from {OURS}.ingest import ObjectMapping, split_source
 from {OURS}.operators.buckets import MixpeekCreateBucketOperator, MixpeekDeleteBucketOperator
 from {OURS}.operators.objects import MixpeekCreateObjectsOperator
 from {OURS}.sensors.tasks import MixpeekTaskSensor

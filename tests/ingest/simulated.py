@@ -101,7 +101,11 @@ class Try:
     """One process that ingests. It is over when it has a report or an error, or was killed."""
 
     def __init__(
-        self, clockwork: Clockwork, server: Server, generation: str, arguments: Callable[[Try], dict[str, Any]]
+        self,
+        clockwork: Clockwork,
+        server: Server,
+        generation: str,
+        arguments: Callable[[Try], dict[str, Any]],
     ) -> None:
         self.process = Process()
         self.report: Report | None = None
@@ -150,7 +154,9 @@ class Try:
             try:
                 answers.append(self._server.answer(request))
             except ConnectionResetError:
-                lost = MixpeekConnectionError("the connection broke", retryable=True, may_be_stored=request.writes)
+                lost = MixpeekConnectionError(
+                    "the connection broke", retryable=True, may_be_stored=request.writes
+                )
                 answers.append(lost)
 
         there = chance.expovariate(20)

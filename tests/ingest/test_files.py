@@ -242,8 +242,8 @@ REFUSED = {
     "only magic": ("a.parquet", b"PAR1", "is damaged"),
     "columns twice": ("a.csv", "a,b,a\n1,2,3\n", "columns come more than once: 'a'"),
     "semicolons": ("a.csv", "a;b\n1;2\n", "the header is one cell, 'a;b'. It looks as if ';' separates"),
-    "header not utf-8": ("a.csv", b"a,\xe9\n", "is not UTF-8: 0xe9 at byte 2, in line 1"),
-    "open quote in header": ("a.csv", 'a,"b\n1,2\n', "the record at line 1 (byte 0) cannot be read"),
+    "header not utf-8": ("a.csv", b"a,\xe9\n", "is not UTF-8: 0xe9 (line 1, byte 2)"),
+    "open quote in header": ("a.csv", 'a,"b\n1,2\n', "a record cannot be read (line 1, byte 0)"),
 }
 
 
@@ -256,10 +256,10 @@ def test_a_file_that_is_not_what_it_says_is_refused_before_it_is_read(written, n
 
 
 LATER = {
-    "csv not utf-8": ("a.csv", b"a\n1\n2\n\xc3\xa9\xe9\n", "is not UTF-8: 0xe9 at byte 8, in line 4"),
-    "jsonl not utf-8": ("a.jsonl", b'{"a": 1}\n{"a": "\xe9"}\n', "is not UTF-8: 0xe9 at byte 16, in line 2"),
-    "open quote": ("a.csv", 'a,b\n1,2\n3,"4\n5,6\n', "the record at line 3 (byte 8) cannot be read"),
-    "stray quote": ("a.csv", 'a,b\n1,"2"3\n', "the record at line 2 (byte 4) cannot be read"),
+    "csv not utf-8": ("a.csv", b"a\n1\n2\n\xc3\xa9\xe9\n", "is not UTF-8: 0xe9 (line 4, byte 8)"),
+    "jsonl not utf-8": ("a.jsonl", b'{"a": 1}\n{"a": "\xe9"}\n', "is not UTF-8: 0xe9 (line 2, byte 16)"),
+    "open quote": ("a.csv", 'a,b\n1,2\n3,"4\n5,6\n', "a record cannot be read (line 3, byte 8)"),
+    "stray quote": ("a.csv", 'a,b\n1,"2"3\n', "a record cannot be read (line 2, byte 4)"),
     "old line breaks": ("a.csv", "a,b\r1,2\r3,4\r", "cannot be read"),
     "jsonl without keys": ("a.jsonl", "{}\n{}\n", "the rows have no columns"),
 }
@@ -289,13 +289,10 @@ def test_parquet_in_disguise_and_cut_off(written, tmp_path):
 def test_what_is_not_there_or_no_file(tmp_path):
     with pytest.raises(SourceError, match=r"films.csv: there is no such file\."):
         open_source(tmp_path / "films.csv")
-    (tmp_path / "folder.csv").mkdir()
-    with pytest.raises(SourceError, match=r"is a folder\. Give the path of one file"):
-        open_source(tmp_path / "folder.csv")
     with pytest.raises(SourceError, match="cannot be read"):
         open_source("a\0b.csv")
-    with pytest.raises(SourceError, match="names another machine, 'data'"):
-        open_source("file://data/films.csv")
+    with pytest.raises(SourceError, match=r"file://data/films\.csv: the URL names another machine, 'data'"):
+        open_source("file://me:secret@data/films.csv")
 
 
 def test_a_file_has_one_uri_however_it_is_named(written, tmp_path, monkeypatch):

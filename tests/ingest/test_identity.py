@@ -35,14 +35,13 @@ def plain(table):
     return [plain_column(cells).values for cells in table.values()]
 
 
-def keys(mode, table=TABLE, *, bucket_id="bkt_1", scope="shop", skip=(), **more):
-    uri = "file:///data/films.csv" if mode == "position" else None
+def keys(
+    mode, table=TABLE, *, bucket_id="bkt_1", scope="shop", skip=(), uri="file:///data/films.csv", **more
+):
     columns = ("sku", "title") if mode == "columns" else ()
     positions = ["0", "31", "62", "93"] if mode == "position" else None
-    keyer = row_keyer(
-        mode, **{"bucket_id": bucket_id, "scope": scope, "source_uri": uri, "columns": columns} | more
-    )
-    return keyer.keys(list(table), plain(table), first_row=0, positions=positions, skip=skip)
+    keyer = row_keyer(mode, **{"bucket_id": bucket_id, "scope": scope, "columns": columns} | more)
+    return keyer.keys(list(table), plain(table), first_row=0, uri=uri, positions=positions, skip=skip)
 
 
 # A change here doubles every run that is half done at the time of the upgrade: see KEY_VERSION.
@@ -130,8 +129,8 @@ def test_modes_share_no_key():
         row_keyer("columns", bucket_id="b", scope="s", columns=["sku"]).keys(
             list(one), plain(one), first_row=0
         ),
-        row_keyer("position", bucket_id="b", scope="s", source_uri="u").keys(
-            list(one), plain(one), first_row=0, positions=["0"]
+        row_keyer("position", bucket_id="b", scope="s").keys(
+            list(one), plain(one), first_row=0, uri="u", positions=["0"]
         ),
     ]
     assert len({key for each in made for key in each.keys}) == 3
@@ -150,7 +149,6 @@ def test_the_size_of_blocks_does_not_show(mode, size):
         mode,
         bucket_id="bkt_1",
         scope="shop",
-        source_uri="file:///data/films.csv" if mode == "position" else None,
         columns=("sku", "title") if mode == "columns" else (),
     )
     columns = plain(TABLE)
@@ -161,6 +159,7 @@ def test_the_size_of_blocks_does_not_show(mode, size):
             list(TABLE),
             [values[part] for values in columns],
             first_row=start,
+            uri="file:///data/films.csv",
             positions=["0", "31", "62", "93"][part] if mode == "position" else None,
         ).keys
     assert cut == keys(mode).keys
@@ -189,7 +188,7 @@ def test_content_does_not_count_rows_that_are_not_sent():
 
 def test_position_is_the_place_and_the_row():
     assert len(set(keys("position").keys)) == 4
-    elsewhere = keys("position", source_uri="file:///data/other.csv")
+    elsewhere = keys("position", uri="file:///data/other.csv")
     assert not set(elsewhere.keys) & set(keys("position").keys)
     changed = keys("position", TABLE | {"price": [12.5, 9.0, 12.6, None]})
     assert [a == b for a, b in zip(changed.keys, keys("position").keys, strict=True)] == [
@@ -198,6 +197,16 @@ def test_position_is_the_place_and_the_row():
         False,
         True,
     ]
+
+
+def test_positions_are_those_of_the_file_that_a_block_is_from():
+    keyer = row_keyer("position", bucket_id="bkt_1", scope="shop")
+    made = []
+    for uri in ("file:///data/a.csv", "file:///data/b.csv", "file:///data/a.csv"):
+        made.append(keyer.keys(["sku"], [["A"]], first_row=0, uri=uri, positions=["0"]).keys)
+        alone = row_keyer("position", bucket_id="bkt_1", scope="shop")
+        assert made[-1] == alone.keys(["sku"], [["A"]], first_row=0, uri=uri, positions=["0"]).keys
+    assert made[0] == made[2] != made[1]
 
 
 def test_position_keeps_counting_positions_past_skipped_rows():
@@ -248,10 +257,10 @@ def test_a_keyer_needs_what_its_mode_needs():
         row_keyer("columns", bucket_id="b", scope="s")
     with pytest.raises(ValueError, match="columns are named"):
         row_keyer("content", bucket_id="b", scope="s", columns=["sku"])
-    with pytest.raises(ValueError, match="needs a source's URI"):
-        row_keyer("position", bucket_id="b", scope="s")
-    with pytest.raises(ValueError, match="need positions"):
-        row_keyer("position", bucket_id="b", scope="s", source_uri="u").keys(["a"], [[1]], first_row=0)
+    keyer = row_keyer("position", bucket_id="b", scope="s")
+    for place in ({}, {"uri": "u"}, {"positions": ["0"]}):
+        with pytest.raises(ValueError, match="need URI and positions"):
+            keyer.keys(["a"], [[1]], first_row=0, **place)
 
 
 # ---- The encoding as a whole --------------------------------------------------------------------------

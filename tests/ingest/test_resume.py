@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from airflow_provider.mixpeek.client import Bucket, MixpeekClient
 from airflow_provider.mixpeek.emulator import Emulator
 from airflow_provider.mixpeek.ingest import FileCheckpoint, IngestError, Report, SourceChangedError, ingest
 from airflow_provider.mixpeek.ingest import _keeper as keeping
@@ -340,17 +339,10 @@ def test_a_person_who_asks_again_accepts_a_change(emulator, load, stopped):
     assert load(rows(1_000), mapping=mapping, rerun_number=3).rows_read == 1_000
 
 
-def test_another_bucket_begins_at_the_first_row(emulator, mixpeek, load, stopped):
+def test_another_bucket_begins_at_the_first_row(mixpeek, checkpoint, stopped):
     stopped(rows(300), after=2)
     mixpeek.buckets.create("others", schema=SCHEMA)
-    report = ingest(
-        mixpeek,
-        "others",
-        rows(300),
-        mapping=MAPPING,
-        scope="load",
-        checkpoint=load.__closure__[1].cell_contents,
-    )
+    report = ingest(mixpeek, "others", rows(300), mapping=MAPPING, scope="load", checkpoint=checkpoint)
     assert (report.resumed, report.created) == (0, 300)
 
 

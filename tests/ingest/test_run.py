@@ -18,8 +18,7 @@ from airflow_provider.mixpeek.client import (
     MixpeekServerError,
     MixpeekValidationError,
 )
-from airflow_provider.mixpeek.ingest import RejectedRow
-from airflow_provider.mixpeek.ingest import _batching, _chunks, _fates, _ledger, _outbox, _run
+from airflow_provider.mixpeek.ingest import RejectedRow, _batching, _chunks, _fates, _ledger, _outbox, _run
 from airflow_provider.mixpeek.ingest._actions import CreateBatch, SendObjects
 
 from .machine import KINDS, check, check_complete, world

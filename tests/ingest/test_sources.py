@@ -85,6 +85,15 @@ READERS = {
     "arrow table": lambda _: arrow(),
     "arrow batch": lambda _: arrow().combine_chunks().to_batches()[0],
     "arrow batch reader": lambda _: arrow().to_reader(max_chunksize=2),
+    "iterator of pandas": lambda _: iter([pd.DataFrame(ROWS[:2]), pd.DataFrame(ROWS[2:])]),
+    "generator of polars": lambda _: (
+        pl.DataFrame(ROWS[begin : begin + 2], strict=False) for begin in (0, 2)
+    ),
+    "iterator of arrow tables": lambda _: iter([arrow().slice(0, 1), arrow().slice(1, 0), arrow().slice(1)]),
+    "generator of arrow batches": lambda _: (batch for batch in arrow().to_batches(max_chunksize=1)),
+    "iterator of frames of several libraries": lambda _: iter(
+        [pd.DataFrame(ROWS[:1]), pl.DataFrame(ROWS[1:2], strict=False), arrow().slice(2)]
+    ),
     "parquet of arrow": lambda path: parquet(path, lambda to: pq.write_table(arrow(), to)),
     "parquet in row groups": lambda path: parquet(
         path, lambda to: pq.write_table(arrow(), to, row_group_size=1)
@@ -155,6 +164,7 @@ def test_nanoseconds_survive_every_reader(tmp_path):
 def test_what_a_source_knows_of_itself(tmp_path):
     def known(rows, **more):
         source = open_source(rows, **more)
+        assert source.name == source.uri or source.name == f"a {type(rows).__name__}"
         return source.kind, source.uri, source.columns
 
     frame = pd.DataFrame({"a": [1], "b": [2]})
@@ -167,9 +177,63 @@ def test_what_a_source_knows_of_itself(tmp_path):
     assert known(tmp_path / "t.pq", source_name="films")[1] == "films"
 
 
-def test_frames_have_no_positions():
-    (block,) = open_source(pd.DataFrame({"a": [1]})).blocks(block_rows=5)
-    assert block.positions is None
+@pytest.mark.parametrize(
+    "rows",
+    [pd.DataFrame({"a": [1]}), [{"a": 1}], iter([{"a": 1}]), iter([pl.DataFrame({"a": [1]})])],
+    ids=["frame", "list", "iterator", "frames"],
+)
+def test_rows_in_memory_have_no_place_and_no_fingerprint(rows):
+    source = open_source(rows, source_name="films")
+    assert (source.seeks, source.fingerprint()) == (False, None)
+    (block,) = source.blocks(block_rows=5)
+    assert (block.uri, block.positions) == (None, None)
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_what_can_be_read_again_gives_the_same_rows(reader, tmp_path):
+    source = open_source(READERS[reader](tmp_path / "table.parquet"))
+    once = "iterator" in reader or "generator" in reader or "reader" in reader
+    assert source.rereadable is not once
+    first = read(source)
+    if not once:
+        assert read(source) == first
+
+
+def test_pandas_reads_a_file_in_chunks(tmp_path):
+    (tmp_path / "a.csv").write_text("a,b\n" + "1,2\n" * 7)
+    with pd.read_csv(tmp_path / "a.csv", chunksize=3) as chunks:
+        source = open_source(chunks)
+        assert [len(block) for block in source.blocks(block_rows=2)] == [2, 1, 2, 1, 1]
+    assert source.columns == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("frames", "message"),
+    [
+        (
+            [pd.DataFrame({"a": [1], "b": [2]}), pd.DataFrame({"a": [1]})],
+            "frame 1, from row 1 on, .*lacks 'b'",
+        ),
+        ([pd.DataFrame({"a": [1]}), pl.DataFrame({"a": [1], "c": [1]})], "frame 1, .*: it adds 'c'"),
+        ([pd.DataFrame({"a": [1]}), {"a": 1}], "among the frames is a dict, which is none"),
+        ([pd.DataFrame({"a": [1]}), pl.LazyFrame({"a": [1]})], "the frame is lazy"),
+        ([pd.DataFrame([[1]])], "the column names 0 are of type int"),
+        ([pl.LazyFrame({"a": [1]})], "the frame is lazy"),
+    ],
+)
+def test_frames_that_do_not_go_together_are_refused(frames, message):
+    with pytest.raises(SourceError, match=message):
+        list(open_source(iter(frames)).blocks(block_rows=5))
+
+
+def test_an_iterator_of_frames_is_read_no_further_than_it_must():
+    taken = []
+    source = open_source(taken.append(number) or pd.DataFrame({"a": [number]}) for number in range(100))
+    blocks = source.blocks(block_rows=3)
+    next(blocks)
+    assert (taken, source.columns) == ([0], ("a",))
+    next(blocks)
+    assert taken == [0, 1]
 
 
 def test_an_iterator_knows_its_columns_after_its_first_block():
@@ -251,7 +315,7 @@ REFUSED = {
     "arrow reader": (
         pa.table([[1], [2]], names=["a", "a"]).to_reader(), "columns come more than once: 'a'"
     ),
-    "url": ("s3://bucket/films.csv", "s3:// cannot be read"),
+    "url": ("quark://bucket/films.csv", "cannot be reached: Protocol not known: quark"),
     "no path": (" ", "the path is empty"),
     "text": ("select * from films", "there is no such file. Is it meant to be a path"),
 }  # fmt: skip

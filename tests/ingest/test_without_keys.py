@@ -1,6 +1,6 @@
 """
-Servers without idempotency keys, and objects that keep no keys either: nothing is sent twice, and nobody is told
-that it could be.
+Servers without idempotency keys, and objects that keep no keys either: nothing is sent twice, and nobody is
+told that it could be.
 """
 
 from __future__ import annotations

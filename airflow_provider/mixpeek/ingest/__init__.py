@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from airflow_provider.mixpeek.ingest._ingest import ingest
     from airflow_provider.mixpeek.ingest._mapping import ObjectMapping
     from airflow_provider.mixpeek.ingest._part_files import PartError
+    from airflow_provider.mixpeek.ingest._parts import SourcePart, split_source
     from airflow_provider.mixpeek.ingest._receipt import Receipt, read_receipt
     from airflow_provider.mixpeek.ingest._report import (
         IngestError,
@@ -35,9 +36,11 @@ _HOME = {
     "RowsRejectedError": "_report",
     "SourceChangedError": "_world",
     "SourceError": "_errors",
+    "SourcePart": "_parts",
     "SubmittedBatch": "_report",
     "ingest": "_ingest",
     "read_receipt": "_receipt",
+    "split_source": "_parts",
 }
 
 __all__ = [
@@ -53,9 +56,11 @@ __all__ = [
     "RowsRejectedError",
     "SourceChangedError",
     "SourceError",
+    "SourcePart",
     "SubmittedBatch",
     "ingest",
     "read_receipt",
+    "split_source",
 ]
 
 

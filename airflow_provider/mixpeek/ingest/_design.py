@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from functools import cached_property
+from typing import cast
 
 from airflow_provider.mixpeek.client import Bucket, BucketSchema, MixpeekClient
 from airflow_provider.mixpeek.client._schema import METADATA
@@ -13,7 +14,7 @@ from airflow_provider.mixpeek.ingest._identity import Keyer, Mode, row_keyer
 from airflow_provider.mixpeek.ingest._mapping import ObjectMapping, Plan, plan
 from airflow_provider.mixpeek.ingest._options import Options
 from airflow_provider.mixpeek.ingest._rows import INGEST_HASH, INGEST_KEY, Form
-from airflow_provider.mixpeek.ingest._sending import Target
+from airflow_provider.mixpeek.ingest._sending import Policy, Target
 from airflow_provider.mixpeek.ingest._sources import Source
 from airflow_provider.mixpeek.ingest._world import World
 
@@ -123,7 +124,6 @@ class Design:
             self.mode,
             bucket_id=self._bucket.bucket_id,
             scope=self._scope,
-            source_uri=self._source.uri if self.mode == "position" else None,
             columns=self.plan.key_columns if self.mode == "columns" else (),
         )
 
@@ -132,7 +132,7 @@ class Design:
         """What a watermark of this load belongs to."""
         return World.of(
             bucket_id=self._bucket.bucket_id,
-            part=self._source.name,
+            part=self._source.uri or "",
             source=self._source.fingerprint(),
             plan=self.plan,
             mode=self.mode,
@@ -140,11 +140,11 @@ class Design:
         )
 
     @property
-    def _policy(self) -> str | None:
+    def _policy(self) -> Policy | None:
         """Said with each request, since the bucket's default may change during a load."""
         if self._bucket.unique_key is None:
             return None
-        return self._options.policy or self._bucket.unique_key.default_policy
+        return self._options.policy or cast("Policy | None", self._bucket.unique_key.default_policy)
 
     @property
     def _keeps_hash(self) -> bool:
@@ -152,7 +152,7 @@ class Design:
 
     def _check_names(self, planned: Plan) -> None:
         problems = [
-            f"metadata: {name!r} is a field that ingestion adds itself; rename the column, or pass markers=False"
+            f"metadata: {name!r} is a field that ingestion adds; rename the column, or pass markers=False"
             for name, added in ((INGEST_KEY, self.marked), (INGEST_HASH, self._keeps_hash))
             if added and name in planned.metadata
         ]

@@ -1,14 +1,21 @@
-"""Rows that are dicts, in a list or from an iterator."""
+"""Rows that are dicts, in a list or from an iterator; an iterator of frames is handed on to their reader."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any, Literal
 
 from airflow_provider.mixpeek.ingest._errors import SourceError
-from airflow_provider.mixpeek.ingest._sources import BLOCK_BYTES
+from airflow_provider.mixpeek.ingest._sources import (
+    BLOCK_BYTES,
+    Block,
+    Place,
+    Source,
+    name_of,
+    refuse_place,
+)
 from airflow_provider.mixpeek.ingest._values import Unreadable
 
 _LARGE = frozenset({bytes, str})
@@ -23,6 +30,7 @@ class DictBlock:
     positions: Sequence[str] | None = None
     problems: Mapping[int, str] = field(default_factory=dict)
     raw: Mapping[int, Any] = field(default_factory=dict)
+    uri: str | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -60,16 +68,24 @@ class ListSource:
 
     kind: Literal["rows"] = "rows"
 
+    seeks = False
+    rereadable = True
+
     def __init__(self, rows: Sequence[Any], *, uri: str | None) -> None:
         self.uri = uri
+        self.name = name_of(rows, uri)
         self._rows = rows
         dicts = rows if set(map(type, rows)) <= {dict} else [row for row in rows if isinstance(row, Mapping)]
         if rows and not dicts:
             raise _no_dicts(rows[0])
         self.columns: tuple[str, ...] | None = _checked_keys(dicts)
 
-    def blocks(self, *, block_rows: int) -> Iterator[DictBlock]:
+    def fingerprint(self) -> None:
+        """Rows in memory have none."""
+
+    def blocks(self, *, block_rows: int, after: Place | None = None) -> Iterator[DictBlock]:
         """Read the rows in blocks."""
+        refuse_place(after)
         rows = iter(self._rows)
         first_row = 0
         while taken := _take(rows, block_rows):
@@ -78,22 +94,50 @@ class ListSource:
 
 
 class IteratorSource:
-    """Dicts that come one after another. Its columns are those of the first block."""
+    """
+    Dicts, or frames, that come one after another.
+
+    Its columns are those of the first block of dicts, or of the first frame.
+    """
 
     kind: Literal["rows"] = "rows"
+    seeks = False
 
     def __init__(self, rows: Iterable[Any], *, uri: str | None) -> None:
         self.uri = uri
+        self.name = name_of(rows, uri)
         self.columns: tuple[str, ...] | None = None
+        # What only iterates may do so once.
+        self.rereadable = isinstance(rows, Collection)
         self._rows = rows
 
-    def blocks(self, *, block_rows: int) -> Iterator[DictBlock]:
+    def fingerprint(self) -> None:
+        """Rows in memory have none."""
+
+    def blocks(self, *, block_rows: int, after: Place | None = None) -> Iterator[Block]:
         """
         Take the rows in blocks.
 
-        :raises SourceError: the first block holds no dict, a key that is no text, or no key at all.
+        :raises SourceError: what comes first is neither dict nor frame, or has no usable columns; a frame has
+            other columns than the first.
         """
+        refuse_place(after)
         rows = iter(self._rows)
+        first = list(islice(rows, 1))
+        if first and not isinstance(first[0], Mapping) and (frames := self._frames(first[0], rows)):
+            return frames.blocks(block_rows=block_rows)
+        return self._dicts(chain(first, rows), block_rows)
+
+    def _frames(self, first: Any, rows: Iterator[Any]) -> Source | None:
+        from airflow_provider.mixpeek.ingest._frames import FramesSource, frame_source
+
+        opened = frame_source(first, uri=None)
+        if opened is None:
+            return None
+        self.columns = opened.columns
+        return FramesSource(opened, rows, uri=self.uri)
+
+    def _dicts(self, rows: Iterator[Any], block_rows: int) -> Iterator[DictBlock]:
         first_row = 0
         while taken := _take(rows, block_rows):
             block = _block(first_row, taken)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Literal
 
 import narwhals.stable.v2 as nw
@@ -12,7 +13,13 @@ from narwhals.exceptions import DuplicateError
 
 from airflow_provider.mixpeek.ingest._cells import as_it_came, cells
 from airflow_provider.mixpeek.ingest._errors import SourceError
-from airflow_provider.mixpeek.ingest._sources import rows_of_a_block
+from airflow_provider.mixpeek.ingest._sources import (
+    Place,
+    name_of,
+    other_columns,
+    refuse_place,
+    rows_of_a_block,
+)
 
 Frame = nw.DataFrame[Any]
 
@@ -24,6 +31,7 @@ class FrameBlock:
     first_row: int
     frame: Frame
     positions: Sequence[str] | None = None
+    uri: str | None = None
     problems: Mapping[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -51,30 +59,93 @@ class FrameSource:
     """A frame in memory."""
 
     kind: Literal["frame"] = "frame"
+    seeks = False
+    rereadable = True
 
     def __init__(self, frame: Frame, *, uri: str | None) -> None:
         self.uri = uri
+        self.name = name_of(frame.to_native(), uri)
         self.columns: tuple[str, ...] | None = tuple(frame.columns)
-        self._frame = frame
+        self.frame = frame
 
-    def blocks(self, *, block_rows: int) -> Iterator[FrameBlock]:
+    def fingerprint(self) -> None:
+        """Rows in memory have none."""
+
+    def blocks(self, *, block_rows: int, after: Place | None = None) -> Iterator[FrameBlock]:
         """Cut the frame into blocks, without copying where its library can."""
-        return _cut(self._frame, 0, block_rows)
+        refuse_place(after)
+        return _cut(self.frame, 0, block_rows)
+
+
+class FramesSource:
+    """
+    Frames that come one after another, all with the columns of the first.
+
+    :param first: The first, opened.
+    :param rest: Those that follow, as they come.
+    """
+
+    kind: Literal["frame"] = "frame"
+    seeks = False
+    rereadable = False
+
+    def __init__(self, first: FrameSource, rest: Iterator[Any], *, uri: str | None) -> None:
+        self.uri = uri
+        self.name = name_of(rest, uri)
+        self.columns = first.columns
+        self._first = first
+        self._rest = rest
+
+    def fingerprint(self) -> None:
+        """Rows in memory have none."""
+
+    def blocks(self, *, block_rows: int, after: Place | None = None) -> Iterator[FrameBlock]:
+        """
+        Read frame by frame; frames of more rows are cut.
+
+        :raises SourceError: what comes is no frame, or one of other columns.
+        """
+        refuse_place(after)
+        first_row = 0
+        for number, opened in enumerate(chain([self._first], map(self._opened, self._rest))):
+            self._check(opened, f"frame {number}, from row {first_row} on,")
+            yield from _cut(opened.frame, first_row, block_rows)
+            first_row += len(opened.frame)
+
+    def _opened(self, frame: Any) -> FrameSource:
+        opened = frame_source(frame, uri=None)
+        if opened is None:
+            raise SourceError(f"among the frames is a {type(frame).__name__}, which is none")
+        return opened
+
+    def _check(self, opened: FrameSource, name: str) -> None:
+        other = other_columns(self.columns or (), opened.columns or ())
+        if other:
+            raise SourceError(
+                f"{name} has other columns than the first: {other}", hint="Give every frame the same columns."
+            )
 
 
 class BatchReaderSource:
     """A ``pyarrow.RecordBatchReader``: batches that come one after another."""
 
     kind: Literal["frame"] = "frame"
+    seeks = False
+    rereadable = False
 
     def __init__(self, reader: Any, *, uri: str | None) -> None:
         check_columns(reader.schema.names)
         self.uri = uri
+        self.name = name_of(reader, uri)
         self.columns: tuple[str, ...] | None = tuple(reader.schema.names)
         self._reader = reader
 
-    def blocks(self, *, block_rows: int) -> Iterator[FrameBlock]:
+    def fingerprint(self) -> None:
+        """Rows in memory have none."""
+
+    def blocks(self, *, block_rows: int, after: Place | None = None) -> Iterator[FrameBlock]:
         """Read batch by batch; batches of more rows are cut."""
+        refuse_place(after)
         first_row = 0
         for batch in self._reader:
             yield from _cut(arrow_frame([batch]), first_row, block_rows)

@@ -6,7 +6,7 @@ out, each as one line ``"name":value`` with name and plain value in ASCII-only J
 writes it (dicts with sorted keys). Bytes enter as ``bytes:<length>:<digest>``. JSON has no raw line break and
 no value that begins with a ``b``, so two different rows never have the same text.
 
-A key is ``KEY_VERSION`` and a BLAKE2b digest of the mode, the scope, the bucket's id, the source's URI (mode
+A key is ``KEY_VERSION`` and a BLAKE2b digest of the mode, the scope, the bucket's id, the file's URI (mode
 ``position`` only) and the row. Golden tests pin it: keys that change double a run that is half done, so
 whatever changes them also changes ``KEY_VERSION``.
 
@@ -54,10 +54,12 @@ class Keyer:
     How the rows are cut into blocks and how the columns are ordered does not show in the keys.
     """
 
-    def __init__(self, mode: Mode, *, header: bytes, columns: Collection[str]) -> None:
+    def __init__(self, mode: Mode, *, scope: str, bucket_id: str, columns: Collection[str]) -> None:
         self._mode = mode
+        self._world = (mode, scope, bucket_id)
         self._columns = frozenset(columns)
-        self._hash = blake2b(header, digest_size=_DIGEST_BYTES)
+        self._uri: str | None = None
+        self._hash = self._started(None)
         self._seen: dict[bytes, int] = {}
 
     def keys(
@@ -66,6 +68,7 @@ class Keyer:
         columns: Sequence[Sequence[Any]],
         *,
         first_row: int,
+        uri: str | None = None,
         positions: Sequence[str] | None = None,
         skip: Collection[int] = (),
     ) -> Keys:
@@ -75,7 +78,8 @@ class Keyer:
         :param names: Every column that the mapping reads.
         :param columns: The plain values of each, all of one length.
         :param first_row: Number of the block's first row, counted from 0, for messages.
-        :param positions: Where each row stands in the source; mode ``position`` only.
+        :param uri: Normalised URI, or the user's name, of the file that the rows are from; mode ``position``.
+        :param positions: Where each row stands in it; mode ``position``.
         :param skip: Indices of rows that will not be sent. They count for nothing.
         """
         chosen = sorted(
@@ -88,12 +92,19 @@ class Keyer:
         )
         rows = canonical_rows(chosen)
         if self._mode == "position":
-            if positions is None:
-                raise ValueError("keys by position need positions, which only files have")
+            if positions is None or uri is None:
+                raise ValueError("keys by position need URI and positions, which only files have")
+            if uri != self._uri:
+                self._uri, self._hash = uri, self._started(uri)
             return Keys(self._by_position(rows, positions, skip))
         if self._mode == "content":
             return Keys(self._by_content(rows, skip))
         return self._by_columns(rows, _blanks(chosen), first_row, skip)
+
+    def _started(self, uri: str | None) -> blake2b:
+        """Begin a digest with all that is the same for the rows of one file, or of the call."""
+        header = _NESTED_ENCODER.encode([*self._world, uri])
+        return blake2b(header.encode("ascii") + b"\n", digest_size=_DIGEST_BYTES)
 
     def _key(self, row: bytes) -> str:
         hasher = self._hash.copy()
@@ -149,25 +160,20 @@ def row_keyer(
     *,
     bucket_id: str,
     scope: str,
-    source_uri: str | None = None,
     columns: Sequence[str] = (),
 ) -> Keyer:
     """
     Start giving keys to the rows of one call.
 
     :param mode: ``content``: the row, and how many equal ones came before it in this call; ``position``: the
-        source, the row's place in it, and the row; ``columns``: the named columns, nothing else of the row.
+        file, the row's place in it, and the row; ``columns``: the named columns, nothing else of the row.
     :param bucket_id: The bucket's id as the server gave it, never its name.
     :param scope: Enters every key as it is: two ingestions that must not share keys need two scopes.
-    :param source_uri: Normalised URI, or the user's name, of the source; mode ``position`` only.
     :param columns: The business key's columns; mode ``columns`` only.
     """
     if (mode == "columns") != bool(columns):
         raise ValueError("columns are named in mode 'columns', and only there")
-    if (mode == "position") != (source_uri is not None):
-        raise ValueError("mode 'position' needs a source's URI, and only it takes one")
-    header = _NESTED_ENCODER.encode([mode, scope, bucket_id, source_uri])
-    return Keyer(mode, header=header.encode("ascii") + b"\n", columns=columns)
+    return Keyer(mode, scope=scope, bucket_id=bucket_id, columns=columns)
 
 
 def canonical_rows(columns: Sequence[tuple[str, Sequence[Any]]]) -> Iterator[bytes]:

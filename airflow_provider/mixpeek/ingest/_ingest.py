@@ -77,8 +77,9 @@ def ingest(
 
     :param mixpeek: The client.
     :param bucket: Name or id of the bucket.
-    :param rows: pandas, polars, pyarrow or any eager frame that narwhals reads; a list or iterator of dicts;
-        the path of a Parquet, CSV or JSON Lines file.
+    :param rows: pandas, polars, pyarrow or any eager frame that narwhals reads; a list or iterator of dicts,
+        an iterator of frames; Parquet, CSV or JSON Lines (also .gz, .zst) as the path or URL of a file, of a
+        folder, or a glob; a part of these (:func:`split_source`); or the directory of rejected rows.
     :param mapping: What the columns become. None: columns named like properties of the bucket's schema.
     :param keys: What identifies a row. ``content`` (frames, dicts): the row itself, and how many equal rows
         came before; ``position`` (files): the row and its place in the file; ``columns`` (when the mapping
@@ -98,17 +99,17 @@ def ingest(
         with the reason; ``rows=`` takes it again when they are mended. Each load adds files of its own.
     :param receipt_to: A directory where it is written down what became of each row, and in which object.
     :param receipt_format: ``jsonl``, or ``parquet``, which needs pyarrow.
-    :param source_name: Stands for a file wherever it is read from: its keys do not depend on the path.
+    :param source_name: Stands for a file or folder wherever it is read from: keys do not depend on its path.
     :param allow_empty: No rows at all are a success and not an error.
-    :param checkpoint: Where the load writes down how far it is, so that a second call goes on there. Each load
-        has one of its own.
-    :param on_source_change: With a checkpoint: what to do when the file or the mapping is not what it was when
-        an earlier call began to store rows: ``fail``, or ``accept`` and send all rows again.
+    :param checkpoint: Where the load writes down how far it is, so that a second call goes on there. Each
+        load has one of its own.
+    :param on_source_change: With a checkpoint: what to do when the file or the mapping is not what it was
+        when an earlier call began to store rows: ``fail``, or ``accept`` and send all rows again.
     :param rerun: With a checkpoint: what to do when the load is finished. ``replay``: send everything again
         under the old keys, so that deleted objects come back and rejected rows get another chance;
         ``again``: make new objects of all rows. None: nothing.
-    :param rerun_number: Grows each time a person asks for the load to be run. With it only a call whose number
-        has grown is a rerun, and also accepts a changed source.
+    :param rerun_number: Grows each time a person asks for the load to be run. With it only a call whose
+        number has grown is a rerun, and also accepts a changed source.
     :param policy: For a bucket with a unique key, and needed where that has no default: ``insert`` rejects
         rows whose key exists already, ``update`` those whose key does not, ``upsert`` none. Such a bucket
         takes one object a request, and no idempotency keys.
@@ -121,8 +122,8 @@ def ingest(
         storing another: of two rows with one image, the second becomes no object.
     :return: What became of the rows.
     :raises MixpeekConfigError: the rows, the mapping or an argument is wrong; nothing was sent.
-    :raises RowsRejectedError: a row was wrong and ``on_error`` is ``fail``, or more were than ``max_rejected``
-        bears; what was done is in its report.
+    :raises RowsRejectedError: a row was wrong and ``on_error`` is ``fail``, or more were than
+        ``max_rejected`` bears; what was done is in its report.
     :raises IngestError: the run did not get to its end; what was done is in its report, the reason its cause.
     """
     check_client(mixpeek, bucket)

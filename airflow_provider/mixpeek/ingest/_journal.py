@@ -1,14 +1,14 @@
 """
 What a load has in its checkpoint.
 
-=================  ============================================================================================
+=================  ==========================================================================================
 name               value
-=================  ============================================================================================
+=================  ==========================================================================================
 ``load``           who writes, how often the load was begun anew, its salt, whether it is finished
 ``progress``       the watermark, and the world it belongs to
 ``batches-000``    the first hundred batches: bucket, id, number of the row after the last, when it was noted
 ``tasks-000``      the first thousand tasks of a server that has no batches (legacy generation)
-=================  ============================================================================================
+=================  ==========================================================================================
 
 All of it is small: some 10,000 batches of ten million rows are 100 values of 8 KB.
 """

@@ -1,9 +1,9 @@
 """
 Rows in their order: settled in any, passed by the watermark one after another.
 
-Rows before the **watermark** are done with: stored or rejected, and where they are to be processed, in a batch
-that is submitted. A later try does not touch them again. The **digest** of their keys, one after another, tells
-whether rows that are read again are the same.
+Rows before the **watermark** are done with: stored or rejected, and where they are to be processed, in a
+batch that is submitted. A later try does not touch them again. The **digest** of their keys, one after
+another, tells whether rows that are read again are the same.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ class Ledger:
             yield self.next_row - 1, result
 
     def drain(self) -> Iterator[Stored | RejectedRow]:
-        """What became of the rows behind one that will never be settled, in their order; they are forgotten."""
+        """What became of rows behind one that will never be settled, in their order; they are forgotten."""
         for row in sorted(row for row in self._results if row >= self.next_row):
             yield self._results.pop(row)
 

@@ -57,7 +57,7 @@ class Options:
             )
         if borne is not None and self.on_error == "fail":
             raise MixpeekConfigError(
-                'max_rejected goes with on_error="collect": a run that fails at the first wrong row bears none'
+                'max_rejected goes with on_error="collect": otherwise the first wrong row ends the run'
             )
         if self.rerun_number is not None and not _is_whole(self.rerun_number, least=0):
             raise MixpeekConfigError(f"rerun_number is {self.rerun_number!r}, and must be a whole number")

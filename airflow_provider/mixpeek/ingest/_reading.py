@@ -9,11 +9,7 @@ from airflow_provider.mixpeek.ingest._design import Design
 from airflow_provider.mixpeek.ingest._errors import SourceError
 from airflow_provider.mixpeek.ingest._identity import Keyer
 from airflow_provider.mixpeek.ingest._rows import Prepared, prepare
-from airflow_provider.mixpeek.ingest._sources import Block, Place, Source
-
-#: Rows that are read and converted at a time: as fast as larger blocks, and what a run holds in memory beside
-#: the requests that wait.
-BLOCK_ROWS = 1_000
+from airflow_provider.mixpeek.ingest._sources import BLOCK_ROWS, Block, Place, Source
 
 
 class Reader:

@@ -1,8 +1,8 @@
 """
 Where a run begins: at the first row, or behind what earlier tries have stored.
 
-Their watermark is believed where it belongs to the same rows, none of their batches is gone, and the rows before
-it are the same when they are read again, or come from a file that has not changed.
+Their watermark is believed where it belongs to the same rows, none of their batches is gone, and the rows
+before it are the same when they are read again, or come from a file that has not changed.
 """
 
 from __future__ import annotations

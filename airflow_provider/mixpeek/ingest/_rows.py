@@ -19,7 +19,6 @@ from airflow_provider.mixpeek.ingest._sources import Block
 from airflow_provider.mixpeek.ingest._typed import blob_column, typed_column
 from airflow_provider.mixpeek.ingest._values import PlainColumn, plain_column
 
-
 #: Fields that a load adds to an object's metadata.
 INGEST_KEY = "ingest_key"
 INGEST_HASH = "ingest_hash"
@@ -125,6 +124,7 @@ def prepare(block: Block, plan: Plan, keyer: Keyer, form: Form, *, start: int = 
         list(plain),
         list(plain.values()),
         first_row=block.first_row,
+        uri=block.uri,
         positions=block.positions,
         skip=problems.found,
     )

@@ -6,9 +6,10 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Any
 
 from airflow_provider.mixpeek.ingest._ledger import Entry
-from airflow_provider.mixpeek.ingest._part_files import open_folder
+from airflow_provider.mixpeek.ingest._part_files import PartWriter, open_folder
 from airflow_provider.mixpeek.ingest._receipt import Format, Receipt, ReceiptWriter
 from airflow_provider.mixpeek.ingest._rejected_rows import RejectedRowsWriter
 from airflow_provider.mixpeek.ingest._report import RejectedRow
@@ -69,7 +70,7 @@ class Sinks:
 
     def start(self, first_row: int) -> None:
         """Rows come from this one on; what a try before has left of them goes."""
-        for writer in filter(None, (self.rejected, self.receipt)):
+        for writer in self._writers:
             writer.start(first_row)
 
     def write(self, entries: Sequence[Entry], *, upto_row: int) -> None:
@@ -84,8 +85,12 @@ class Sinks:
                 self.rejected.add(entry.result, uri=uri, position=position)
             if self.receipt:
                 self.receipt.add(_receipt(entry, uri, position))
-        for writer in filter(None, (self.rejected, self.receipt)):
+        for writer in self._writers:
             writer.close_part(upto_row)
+
+    @property
+    def _writers(self) -> list[PartWriter[Any]]:
+        return [writer for writer in (self.rejected, self.receipt) if writer is not None]
 
 
 def _receipt(entry: Entry, uri: str | None, position: str | None) -> Receipt:

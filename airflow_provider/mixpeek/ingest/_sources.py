@@ -8,16 +8,20 @@ importing this one pulls in neither pandas nor pyarrow nor narwhals.
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence, Set
-from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
 from airflow_provider.mixpeek.ingest._errors import SourceError
 
 _SOURCES = (
-    "Rows are a pandas, polars or pyarrow frame, a list or iterator of dicts, "
-    "or the path of a Parquet, CSV or JSON Lines file."
+    "Rows are a pandas, polars or pyarrow frame, a list or iterator of dicts, an iterator of frames, "
+    "or the path or URL of Parquet, CSV or JSON Lines: of a file, of a folder, or a glob."
 )
+
+#: Rows that are read and converted at a time: as fast as larger blocks, and what a run holds in memory beside
+#: the requests that wait.
+BLOCK_ROWS = 1_000
 
 #: Bytes of a block as it is read, about: rows that hold whole files are read a few at a time.
 BLOCK_BYTES = 8_000_000
@@ -56,10 +60,14 @@ class Block(Protocol):
         """Number of the block's first row in the source, counted from 0."""
 
     @property
+    def uri(self) -> str | None:
+        """What stands for the file that the rows are from; None where they are from none."""
+
+    @property
     def positions(self) -> Sequence[str] | None:
         """
-        Where each row stands, for files only: ``<row group>:<row>`` in Parquet, the byte offset in CSV and
-        JSON Lines.
+        Where each row stands in its file, for files only: ``<row group>:<row>`` in Parquet, the byte offset
+        in CSV and JSON Lines.
         """
 
     @property
@@ -84,7 +92,7 @@ class Block(Protocol):
 
 class Source(Protocol):
     """
-    Rows to be read once, front to back.
+    Rows to be read front to back.
 
     Opening a source checks what can be known without reading it through.
     """
@@ -95,7 +103,22 @@ class Source(Protocol):
 
     @property
     def uri(self) -> str | None:
-        """Normalised URI of a file, or the name the user gave; None for rows in memory without a name."""
+        """
+        The name the user gave, or what stands for the files: the normalised URI of a file, a folder or a
+        glob; for a part, with what of it is read. None for rows in memory without a name.
+        """
+
+    @property
+    def name(self) -> str:
+        """What logs call it."""
+
+    @property
+    def seeks(self) -> bool:
+        """Whether reading can begin after a row: files."""
+
+    @property
+    def rereadable(self) -> bool:
+        """Whether :meth:`blocks` can be called again and gives the same rows: all but iterators."""
 
     @property
     def columns(self) -> tuple[str, ...] | None:
@@ -106,13 +129,29 @@ class Source(Protocol):
         columns of the first block.
         """
 
-    def blocks(self, *, block_rows: int) -> Iterator[Block]:
+    def fingerprint(self) -> dict[str, Any] | None:
+        """
+        Return what changes when the content of files does, as small JSON; None for what is no file.
+
+        It is that of the time at which the source was opened. The time of a file's last change is part of it
+        where its file system knows nothing better.
+        """
+
+    def blocks(self, *, block_rows: int, after: Place | None = None) -> Iterator[Block]:
         """
         Read the rows in blocks of at most ``block_rows`` and about :data:`BLOCK_BYTES`, but at least a row;
         memory is bounded by a block where the source streams. Sources without rows have no block.
 
-        :raises SourceError: the source is damaged further on.
+        :param after: Begin with the row behind this one, which has the next number. Only where :attr:`seeks`.
+        :raises SourceError: the source is damaged further on; there is no such place.
+        :raises ValueError: the source does not seek.
         """
+
+
+def refuse_place(after: Place | None) -> None:
+    """Refuse to begin anywhere but at the beginning."""
+    if after is not None:
+        raise ValueError("only files can be read from a row on")
 
 
 def open_source(rows: Any, *, source_name: str | None = None) -> Source:
@@ -120,22 +159,29 @@ def open_source(rows: Any, *, source_name: str | None = None) -> Source:
     Find out what kind of rows these are.
 
     :param rows: A frame (pandas, polars, pyarrow, or any that narwhals reads eagerly; the index of a pandas
-        frame is not a column: ``reset_index()`` makes it one), a list or iterator of dicts, or a file as
-        text, ``Path`` or ``file://`` URL, recognised by its suffix: ``.parquet .pq .csv .jsonl .ndjson``.
-    :param source_name: A name that stands for the source, wherever it is read from; in place of a file's URI.
+        frame is not a column: ``reset_index()`` makes it one), a list or iterator of dicts, an iterator of
+        frames; files: the path or URL (any that fsspec reads) of one, of a folder, or a glob, as text,
+        ``os.PathLike`` or Airflow's ``ObjectStoragePath``; or a part that
+        :func:`~airflow_provider.mixpeek.ingest.split_source` made.
+    :param source_name: A name that stands for the source, wherever it is read from; in place of the URI of a
+        file, a folder, or a glob's fixed leading part.
     :raises SourceError: it is none of these, or what can be known of it at once is wrong.
     """
-    if isinstance(rows, str | Path):
-        from airflow_provider.mixpeek.ingest._files import open_file
+    from airflow_provider.mixpeek.ingest._parts import PART, SourcePart, open_part
 
-        return open_file(rows, source_name=source_name)
+    if isinstance(rows, SourcePart) or (isinstance(rows, Mapping) and PART in rows):
+        return open_part(SourcePart.of(rows), source_name=source_name)
+    if is_path(rows):
+        from airflow_provider.mixpeek.ingest._file_source import open_files
+
+        return open_files(rows, source_name=source_name)
     _refuse_what_only_looks_like_rows(rows)
     if isinstance(rows, list | tuple):
         from airflow_provider.mixpeek.ingest._dicts import ListSource
 
         return ListSource(rows, uri=source_name)
     package = type(rows).__module__.partition(".")[0]
-    if isinstance(rows, Iterator) and package == "pyarrow":
+    if package == "pyarrow" and type(rows).__name__ == "RecordBatchReader":
         from airflow_provider.mixpeek.ingest._frames import BatchReaderSource
 
         return BatchReaderSource(rows, uri=source_name)
@@ -155,6 +201,25 @@ def open_source(rows: Any, *, source_name: str | None = None) -> Source:
     raise SourceError(f"{_kind(rows)} is no source of rows", hint=_SOURCES)
 
 
+def is_path(rows: Any) -> bool:
+    """Whether it is a path or URL, or one of Airflow's or of universal_pathlib that bring a file system."""
+    # Asked of the type: a frame has an attribute for each of its columns, however they are called.
+    return isinstance(rows, str | os.PathLike) or all(
+        hasattr(type(rows), name) for name in ("fs", "path", "protocol")
+    )
+
+
+def other_columns(expected: Sequence[str], found: Sequence[str]) -> str:
+    """Say which columns are missing and which are too many; empty where they are the same, in any order."""
+    lacking = [name for name in expected if name not in set(found)]
+    adding = [name for name in found if name not in set(expected)]
+    return " and ".join(
+        f"{what} {', '.join(map(repr, names[:5]))}{' ...' if len(names) > 5 else ''}"
+        for what, names in (("it lacks", lacking), ("it adds", adding))
+        if names
+    )
+
+
 def _refuse_what_only_looks_like_rows(rows: Any) -> None:
     if rows is None:
         raise SourceError("rows is None", hint=f"Did the task before return nothing? {_SOURCES}")
@@ -167,8 +232,15 @@ def _refuse_what_only_looks_like_rows(rows: Any) -> None:
         )
     if isinstance(rows, Set):
         raise SourceError(f"{_kind(rows)} has no order, so its rows have no numbers", hint="Pass a list.")
-    if isinstance(rows, bytes | bytearray | memoryview) or hasattr(rows, "read"):
+    # Pandas reads files in chunks with readers that have a method of that name.
+    is_file = hasattr(rows, "read") and not type(rows).__module__.startswith("pandas.")
+    if isinstance(rows, bytes | bytearray | memoryview) or is_file:
         raise SourceError(f"{_kind(rows)} is no source of rows", hint="Pass the file's path.")
+
+
+def name_of(rows: Any, uri: str | None) -> str:
+    """What logs call rows in memory."""
+    return uri or f"a {type(rows).__name__}"
 
 
 def _kind(rows: Any) -> str:

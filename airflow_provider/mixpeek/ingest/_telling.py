@@ -6,8 +6,8 @@ import logging
 
 from airflow_provider.mixpeek.client import MixpeekError
 from airflow_provider.mixpeek.ingest._design import Design
-from airflow_provider.mixpeek.ingest._report import IngestError, RejectedRow, Report, RowsRejectedError
 from airflow_provider.mixpeek.ingest._rejections import TooManyRejectedError
+from airflow_provider.mixpeek.ingest._report import IngestError, RejectedRow, Report, RowsRejectedError
 from airflow_provider.mixpeek.ingest._run import Run
 from airflow_provider.mixpeek.ingest._sending import LOOKS
 
@@ -68,7 +68,7 @@ def again(design: Design, *, has_checkpoint: bool) -> str:
         return "Run it again: what is stored is not stored twice."
     if design.marked and has_checkpoint:
         return (
-            "This server has no idempotency keys. Run it again: what may be stored is looked for first, and only "
-            f"a write that arrives more than {sum(LOOKS):g} s after its connection broke is stored twice."
+            "This server has no idempotency keys. Run it again: what may be stored is looked for first, and "
+            f"only a write that arrives more than {sum(LOOKS):g} s after its connection broke is stored twice."
         )
     return "This server has no idempotency keys: running it again stores again what is stored."

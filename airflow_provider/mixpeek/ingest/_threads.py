@@ -159,7 +159,7 @@ def gather(calls: Sequence[Callable[[], T]], *, at_once: int, stop: threading.Ev
             except queue.Empty:
                 continue
             if error is not None:
-                raise error
+                raise error  # noqa: TRY301 - as an interruption of this thread would
             results[number] = result  # type: ignore[assignment]  # without an error there is one
     except BaseException:
         stop.set()

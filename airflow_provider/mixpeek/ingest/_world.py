@@ -66,7 +66,10 @@ class World:
         now = self.as_dict()
         found = []
         if stored.get("source") != now.get("source"):
-            found.append(f"{self.part} has changed (was {stored.get('source')}, is {now.get('source')})")
+            found.append(
+                f"{self.part or 'the source'} has changed "
+                f"(was {stored.get('source')}, is {now.get('source')})"
+            )
         if stored.get("mapping") != now["mapping"]:
             found.append("the mapping, or the bucket's schema, is another one")
         if stored.get("keys") != now["keys"]:
