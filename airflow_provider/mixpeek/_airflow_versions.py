@@ -19,7 +19,8 @@ except ImportError:  # so have 3.0 and 3.1 these
     )
 
 if TYPE_CHECKING:
-    from airflow.sdk import Connection
+    from airflow.sdk import Connection, Context
+    from airflow.sdk.execution_time.context import TaskStateStoreAccessor
 
 __all__ = [
     "AirflowFailException",
@@ -27,6 +28,7 @@ __all__ = [
     "AirflowSkipException",
     "BaseHook",
     "aget_connection",
+    "task_state_store",
 ]
 
 
@@ -35,3 +37,8 @@ async def aget_connection(connection_id: str) -> Connection:
     if hasattr(BaseHook, "aget_connection"):
         return await BaseHook.aget_connection(connection_id)
     return await asyncio.to_thread(BaseHook.get_connection, connection_id)  # 3.0
+
+
+def task_state_store(context: Context) -> TaskStateStoreAccessor | None:
+    """Return what a task can remember things in between its tries; None before 3.3."""
+    return context.get("task_state_store")

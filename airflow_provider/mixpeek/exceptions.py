@@ -11,7 +11,8 @@ Errors that Airflow acts on: how remote work ended, as a sensor sees it.
         └── MixpeekTaskLostError          the server knows it no longer
 
     RuntimeError
-    └── MixpeekLostContactError       nothing could be seen; says nothing about the work
+    ├── MixpeekLostContactError       nothing could be seen; says nothing about the work
+    └── MixpeekTryOverError           Airflow has started another try; this one must not go on
 
 A sensor cannot do failed work again, so Airflow does not retry the first tree, and ``soft_fail`` turns it
 into a skip. A retry of the second may find the server well again.
@@ -44,3 +45,7 @@ class MixpeekTaskLostError(MixpeekWaitError):
 
 class MixpeekLostContactError(RuntimeError):
     """Too many looks in a row failed. The work may be going on; Airflow may retry the wait."""
+
+
+class MixpeekTryOverError(RuntimeError):
+    """Airflow has put an end to this try of the task, which must not go on beside the next."""

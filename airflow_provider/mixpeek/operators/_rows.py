@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sized
+from collections.abc import Mapping, Sized
 from typing import Any
 
 
@@ -20,6 +20,9 @@ class HeldRows:
         self.rows = rows
 
     def __repr__(self) -> str:
+        if isinstance(self.rows, Mapping):
+            # The description of a part of a source, which holds no row; of anything else nothing is shown.
+            return f"<{dict(self.rows)!r}>" if "mixpeek_part" in self.rows else "<rows>"
         count = f"{len(self.rows)} rows" if isinstance(self.rows, Sized) else "rows"
         return f"<{count}>"
 
