@@ -102,9 +102,11 @@ class Journal:
         :param number: Grows when a person asks for the load; with one, only that makes a rerun.
         """
         before = self._read_load()
-        self.was_asked_for = number is not None and before.number is not None and number > before.number
+        # A person had asked for it before, and of that nothing is left: the load was finished, and forgotten.
+        is_forgotten = not before.writer and bool(number)
+        self.was_asked_for = number is not None and number > (before.number or 0)
         load = replace(before, writer=secrets.token_hex(8), number=number)
-        if rerun and before.finished and (number is None or self.was_asked_for):
+        if rerun and (before.finished or is_forgotten) and (number is None or self.was_asked_for):
             load = replace(load, finished=False, begun=before.begun + 1, replayed=rerun == "replay")
             if rerun == "again":
                 load = replace(load, salt=secrets.token_hex(8))

@@ -24,8 +24,9 @@ T = TypeVar("T")
 
 log = logging.getLogger("airflow_provider.mixpeek.ingest")
 
-#: Seconds that requests under way get to be answered after an interruption.
-GRACE = 5.0
+#: Seconds that requests under way get to be answered after an interruption. Airflow ends a task for good five
+#: seconds after it asked it to end, and how far the run is must be written down before.
+GRACE = 3.0
 
 #: Seconds between two lines of progress in the log.
 PROGRESS = 15.0

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sized
 from typing import Any
+
+
+#: How ``ObjectStoragePath`` writes it: ``s3://my_connection@bucket/key``.
+_WITH_CONNECTION = re.compile(r"\w[\w+.-]*://[^/@:]+@")
 
 
 class HeldRows:
@@ -37,8 +42,23 @@ def held(rows: Any) -> Any:
 
 
 def released(rows: Any) -> Any:
-    """The rows themselves."""
-    return rows.rows if isinstance(rows, HeldRows) else rows
+    """The rows themselves; a URL that names a connection of Airflow's is the path that the connection opens."""
+    rows = rows.rows if isinstance(rows, HeldRows) else rows
+    if isinstance(rows, str) and _WITH_CONNECTION.match(rows):
+        return _object_storage(rows)
+    if isinstance(rows, Mapping) and "mixpeek_part" in rows:
+        from airflow_provider.mixpeek.ingest import SourcePart
+
+        part = SourcePart.of(rows)
+        if any(_WITH_CONNECTION.match(path) for path in part.paths):
+            return part.with_paths(_object_storage)
+    return rows
+
+
+def _object_storage(url: str) -> Any:
+    from airflow.sdk import ObjectStoragePath
+
+    return ObjectStoragePath(url)
 
 
 def _resolves(rows: Any) -> bool:
