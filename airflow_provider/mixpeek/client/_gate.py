@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from airflow_provider.mixpeek.client._http_date import unix_time
+from airflow_provider.mixpeek.client._places import Place, Places
 
 #: The vendor limits requests by these categories (``GET /v1/me`` -> ``rate_limits``, API 0.82).
 Category = Literal["metadata", "data", "search", "upload", "compute"]
@@ -78,10 +79,17 @@ class Turn(NamedTuple):
 
     :param wait: 0 to go now; else seconds after which to ask again.
     :param number: Of the request, counted in its category, when it is let go.
+    :param place: Among the requests under way, likewise.
     """
 
     wait: float
     number: int = 0
+    place: Place | None = None
+
+    @property
+    def alone(self) -> bool:
+        """Whether nothing else was under way when the request was let go."""
+        return self.place is None or self.place.under_way == 1
 
 
 class Gate:
@@ -90,7 +98,8 @@ class Gate:
 
     Nothing is held back before the server says what it allows: ``X-RateLimit-Remaining`` counts down to a
     closing, and a refusal names the limit and its window, from which the rate follows. From then on requests
-    are let through at that rate, corrected by what each answer says is left.
+    are let through at that rate, corrected by what each answer says is left. A refusal that names no rate is
+    taken for a request too many at once, and from then on so many are under way that it hardly happens again.
 
     :param requests_per_second: Overall limit of this process; None: only what the server says.
     """
@@ -100,24 +109,47 @@ class Gate:
         self._spacing = 1.0 / requests_per_second if requests_per_second else 0.0
         self._next_free = 0.0
         self._lanes: defaultdict[Category, _Lane] = defaultdict(_Lane)
+        self._places = Places()
 
-    def reserve(self, category: Category, now: float) -> Turn:
+    def reserve(self, category: Category, now: float, sender: object) -> Turn:
         """
         Ask to send one request.
 
         :param now: The caller's monotonic time in seconds.
+        :param sender: Whoever asks, the same when it asks again. It must :meth:`leave` in the end.
         """
         with self._lock:
             lane = self._lanes[category]
             lane.fill(now)
-            wait = max(lane.wait(now), self._next_free - now)
+            wait = lane.wait(now)
+            if wait > 0:
+                # Who may not go anyway keeps nobody of another category waiting.
+                self._places.leave(sender, now)
+            else:
+                wait = self._places.wait(sender, now)
+            wait = max(wait, self._next_free - now)
             if wait > 0:
                 return Turn(wait)
             # A sender that was late does not earn the right to a burst.
             self._next_free = now + self._spacing
             lane.tokens -= 1.0
             lane.passed += 1
-            return Turn(0.0, lane.passed)
+            return Turn(0.0, lane.passed, self._places.take(sender, now))
+
+    def leave(self, sender: object, now: float) -> None:
+        """
+        A sender has its answer, or waits no longer: somebody else may go in its place.
+
+        :param now: Monotonic time in seconds.
+        """
+        with self._lock:
+            self._places.leave(sender, now)
+
+    def was_one_too_many(self, turn: Turn) -> None:
+        """A request was refused, and nothing says why: let fewer be under way at once."""
+        if turn.place is not None and not turn.alone:
+            with self._lock:
+                self._places.was_one_too_many(turn.place)
 
     def refused(self, category: Category, *, now: float, until: float, allowed: Allowed | None) -> None:
         """
@@ -182,6 +214,11 @@ class Allowed:
         """Read it; None where it is not named."""
         limit, window = _number(details.get("limit")), _number(details.get("window"))
         return cls(limit, window) if limit and window else None
+
+
+def names_rate(details: Mapping[str, Any], headers: Mapping[str, str]) -> bool:
+    """Whether a 429 is about requests in a time: it names a limit or a window, or says that none is left."""
+    return "limit" in details or "window" in details or _number(headers.get("x-ratelimit-remaining")) == 0
 
 
 def _until_reset(headers: Mapping[str, str], wall: float) -> float:
