@@ -158,11 +158,41 @@ def test_several_processes_come_to_share_one_limit(senders):
 
 def test_a_window_that_is_used_up_is_waited_for():
     gate = Gate()
+    for _ in range(61):
+        assert gate.reserve("data", 0, object()).wait == 0
     gate.refused("data", now=0, until=30, allowed=Allowed(60, 60))
     assert gate.reserve("data", 29, object()).wait == pytest.approx(1)
     # And is not run into by all at once when it opens.
     assert 1 <= gate.reserve("data", 30, object()).wait < 1.1
     assert gate.reserve("data", 31.1, object()).wait == 0
+
+
+@pytest.mark.parametrize(
+    ("ours", "refused", "share"), [(8, 6, 0.125), (20, 5, 0.75), (40, 10, 1.0), (3, 3, 0.125)]
+)
+def test_what_the_server_let_through_of_ours_is_our_share_of_its_limit(ours, refused, share):
+    gate = Gate()
+    for _ in range(9):
+        gate.reserve("data", 0, object())  # of an earlier window
+    for _ in range(ours):
+        gate.reserve("data", 10, object())
+    for _ in range(refused):
+        gate.refused("data", now=10, until=11, allowed=Allowed(20, 1))
+    assert gate._lanes["data"].share == share
+    # From then on it changes with what happens.
+    gate.refused("data", now=11, until=12, allowed=Allowed(20, 1))
+    assert gate._lanes["data"].share == pytest.approx(share * 0.8)
+
+
+def test_a_share_that_grows_is_looked_at_again():
+    gate = Gate()
+    gate.reserve("data", 0, object())
+    gate.refused("data", now=0, until=1, allowed=Allowed(60, 60))
+    now = 1.0
+    while (wait := gate.reserve("data", now, object()).wait) > 0:
+        assert wait <= 1
+        now += wait
+    assert now < 1 + 1 / 0.125
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ reservation at a time, and is told to go or how long to wait before it asks agai
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from airflow_provider.mixpeek.client._http_date import unix_time
@@ -32,6 +32,12 @@ _AFTER_REFUSAL = 0.8
 _EACH_SECOND = 0.03
 _LEAST_SHARE = 0.02
 
+#: The least share that the first refusals leave: who came too late for anything knows no more than that.
+_LEAST_AT_FIRST = 0.125
+
+#: While a share grows, the time until it allows a request is asked for so often, in seconds.
+_LOOK_AGAIN = 1.0
+
 
 @dataclass(slots=True)
 class _Lane:
@@ -42,6 +48,8 @@ class _Lane:
     :param rate: Requests a second that the server allows for good; None until it says so.
     :param share: Which part of that we take: the others are not asked.
     :param passed: Requests that were let go so far.
+    :param settling: Until the limit is met a second time: the share follows from what the server let through.
+    :param sent_at: While settling, when those requests of the last minute were let go that were not refused.
     """
 
     closed_until: float = 0.0
@@ -51,6 +59,8 @@ class _Lane:
     share: float = 1.0
     tokens: float = 0.0
     filled_at: float = 0.0
+    settling: bool = True
+    sent_at: deque[float] = field(default_factory=deque)
 
     def fill(self, now: float) -> None:
         """Let the tokens come back that came back since the last time."""
@@ -63,6 +73,13 @@ class _Lane:
             self.share = min(1.0, self.share + passed * _EACH_SECOND)
         self.filled_at = now
 
+    def settle(self, allowed: Allowed, now: float) -> None:
+        """One of the first refusals: what the server let through of ours in its window is our share."""
+        # One that is still under way counts until it is refused too.
+        self.sent_at.pop()
+        let_through = sum(sent > now - allowed.window for sent in self.sent_at)
+        self.share = min(1.0, max(_LEAST_AT_FIRST, let_through / allowed.limit))
+
     def wait(self, now: float) -> float:
         """Seconds until a request may be sent; 0: now."""
         if now < self.closed_until:
@@ -70,7 +87,8 @@ class _Lane:
         # The last bits of a token are rounding, and would be waited for in ever smaller steps.
         if self.rate is None or self.tokens >= 1.0 - 1e-6:
             return 0.0
-        return (1.0 - self.tokens) / (self.rate * self.share * _USED)
+        wait = (1.0 - self.tokens) / (self.rate * self.share * _USED)
+        return wait if self.share == 1.0 else min(wait, _LOOK_AGAIN)
 
 
 class Turn(NamedTuple):
@@ -134,6 +152,10 @@ class Gate:
             self._next_free = now + self._spacing
             lane.tokens -= 1.0
             lane.passed += 1
+            if lane.settling:
+                lane.sent_at.append(now)
+                while lane.sent_at[0] < now - LONGEST_CLOSING:
+                    lane.sent_at.popleft()
             return Turn(0.0, lane.passed, self._places.take(sender, now))
 
     def leave(self, sender: object, now: float) -> None:
@@ -162,12 +184,14 @@ class Gate:
         with self._lock:
             lane = self._lanes[category]
             lane.fill(now)
-            known = lane.rate is not None
-            if allowed is not None:
-                lane.limit, lane.rate = allowed.limit, allowed.limit / allowed.window
-            if known and now >= lane.closed_until:
+            if lane.rate is not None and now >= lane.closed_until:
                 # One refusal rarely comes alone; those of one closing are one.
                 lane.share = max(_LEAST_SHARE, lane.share * _AFTER_REFUSAL)
+                lane.settling = False
+            if allowed is not None:
+                if lane.settling and lane.sent_at:
+                    lane.settle(allowed, now)
+                lane.limit, lane.rate = allowed.limit, allowed.limit / allowed.window
             lane.closed_until = max(until, lane.closed_until)
             # What comes back during a closing is for everybody: all at once they would meet the limit again.
             lane.tokens, lane.filled_at = 0.0, lane.closed_until
