@@ -104,10 +104,13 @@ def test_a_process_whose_requests_hang_is_gone_within_seconds(make_emulator, con
     assert (calls(emulator, BATCH), emulator.state()["objects"]) == (3, 300)
 
 
-def test_a_process_that_waits_for_a_place_or_a_limit_is_gone_at_once(make_emulator, connect):
-    emulator = make_emulator(task_seconds=0, in_flight=1, latency=0.2, rate_limits={"data": 2})
+def test_rows_that_wait_for_a_limit_are_not_in_doubt(make_emulator, connect):
+    emulator = make_emulator(task_seconds=0, rate_limits={"data": 0.05})
     connect(emulator).buckets.create("products", schema=SCHEMA)
-    code, said, _ = stopped(emulator, signal.SIGTERM, when=lambda: calls(emulator, BATCH) >= 4)
+    code, said, seconds = stopped(emulator, signal.SIGTERM, when=lambda: calls(emulator, BATCH, 429) >= 1)
     assert code == 143
-    assert counted(said, "created") + counted(said, "in doubt") >= emulator.state()["objects"] > 0
+    # One request passed and the others wait; of one the run may not know that it was just handed over.
+    assert 100 <= counted(said, "created") + counted(said, "in doubt") <= 200
     assert counted(said, "unsent") > 0
+    assert seconds < 10
+    assert emulator.state()["objects"] == 100
