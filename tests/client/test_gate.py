@@ -14,7 +14,7 @@ UNIX = 1_800_000_000.0
 
 def test_an_open_gate_lets_everybody_pass():
     gate = Gate()
-    assert [gate.reserve("data", 0.0).wait for _ in range(100)] == [0.0] * 100
+    assert [gate.reserve("data", 0.0, object()).wait for _ in range(100)] == [0.0] * 100
 
 
 @pytest.mark.parametrize("rate", [0.5, 4, 1000])
@@ -22,7 +22,7 @@ def test_requests_per_second_holds_from_the_first_request_on(rate):
     gate = Gate(requests_per_second=rate)
     now, passed = 0.0, []
     while len(passed) < 50:
-        wait = gate.reserve("data" if len(passed) % 2 else "compute", now).wait
+        wait = gate.reserve("data" if len(passed) % 2 else "compute", now, object()).wait
         if wait:
             now += wait
         else:
@@ -32,15 +32,19 @@ def test_requests_per_second_holds_from_the_first_request_on(rate):
 
 def test_a_late_sender_earns_no_burst():
     gate = Gate(requests_per_second=1)
-    assert gate.reserve("data", 0).wait == 0
-    assert [gate.reserve("data", 100.0).wait for _ in range(2)] == [0, 1]
+    assert gate.reserve("data", 0, object()).wait == 0
+    assert [gate.reserve("data", 100.0, object()).wait for _ in range(2)] == [0, 1]
 
 
 def test_a_closing_is_for_one_category_and_never_shortened():
     gate = Gate()
     gate.refused("data", now=1, until=10, allowed=None)
     gate.refused("data", now=2, until=4, allowed=None)
-    assert (gate.reserve("data", 3).wait, gate.reserve("upload", 3).wait, gate.reserve("data", 10).wait) == (
+    assert (
+        gate.reserve("data", 3, object()).wait,
+        gate.reserve("upload", 3, object()).wait,
+        gate.reserve("data", 10, object()).wait,
+    ) == (
         7,
         0,
         0,
@@ -66,8 +70,8 @@ def test_a_closing_is_for_one_category_and_never_shortened():
 def test_rate_limit_headers_close_the_category(headers, wait):
     gate = Gate()
     gate.learn("data", headers, number=1, now=50.0, wall=UNIX + 1000)
-    assert gate.reserve("data", 50.0).wait == max(wait, 0)
-    assert gate.reserve("compute", 50.0).wait == 0
+    assert gate.reserve("data", 50.0, object()).wait == max(wait, 0)
+    assert gate.reserve("compute", 50.0, object()).wait == 0
 
 
 def test_threads_share_the_rate():
@@ -75,7 +79,9 @@ def test_threads_share_the_rate():
     passed = []
 
     def ask():
-        passed.extend(wait for wait in (gate.reserve("data", 1.0).wait for _ in range(200)) if wait == 0)
+        passed.extend(
+            wait for wait in (gate.reserve("data", 1.0, object()).wait for _ in range(200)) if wait == 0
+        )
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
@@ -87,7 +93,7 @@ def test_threads_share_the_rate():
 
 def send(gate: Gate, server: "Bucket", category: str, now: float) -> float:
     """One request by one sender: asks the gate, and the server; answers what to wait before asking again."""
-    turn = gate.reserve(category, now)
+    turn = gate.reserve(category, now, object())
     if turn.wait:
         return turn.wait
     allowed, headers = server.take(now)
@@ -146,17 +152,47 @@ def test_several_processes_come_to_share_one_limit(senders):
     simulate(gates, server, 120)
     assert server.passed >= 0.8 * 120 * 100
     assert server.refused <= 0.1 * server.passed
-    sent = [gate.reserve("data", 1e6).number for gate in gates]
+    sent = [gate.reserve("data", 1e6, object()).number for gate in gates]
     assert min(sent) > 0.3 * max(sent)
 
 
 def test_a_window_that_is_used_up_is_waited_for():
     gate = Gate()
+    for _ in range(61):
+        assert gate.reserve("data", 0, object()).wait == 0
     gate.refused("data", now=0, until=30, allowed=Allowed(60, 60))
-    assert gate.reserve("data", 29).wait == pytest.approx(1)
+    assert gate.reserve("data", 29, object()).wait == pytest.approx(1)
     # And is not run into by all at once when it opens.
-    assert 1 <= gate.reserve("data", 30).wait < 1.1
-    assert gate.reserve("data", 31.1).wait == 0
+    assert 1 <= gate.reserve("data", 30, object()).wait < 1.1
+    assert gate.reserve("data", 31.1, object()).wait == 0
+
+
+@pytest.mark.parametrize(
+    ("ours", "refused", "share"), [(8, 6, 0.125), (20, 5, 0.75), (40, 10, 1.0), (3, 3, 0.125)]
+)
+def test_what_the_server_let_through_of_ours_is_our_share_of_its_limit(ours, refused, share):
+    gate = Gate()
+    for _ in range(9):
+        gate.reserve("data", 0, object())  # of an earlier window
+    for _ in range(ours):
+        gate.reserve("data", 10, object())
+    for _ in range(refused):
+        gate.refused("data", now=10, until=11, allowed=Allowed(20, 1))
+    assert gate._lanes["data"].share == share
+    # From then on it changes with what happens.
+    gate.refused("data", now=11, until=12, allowed=Allowed(20, 1))
+    assert gate._lanes["data"].share == pytest.approx(share * 0.8)
+
+
+def test_a_share_that_grows_is_looked_at_again():
+    gate = Gate()
+    gate.reserve("data", 0, object())
+    gate.refused("data", now=0, until=1, allowed=Allowed(60, 60))
+    now = 1.0
+    while (wait := gate.reserve("data", now, object()).wait) > 0:
+        assert wait <= 1
+        now += wait
+    assert now < 1 + 1 / 0.125
 
 
 @pytest.mark.parametrize(

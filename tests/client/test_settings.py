@@ -206,4 +206,4 @@ def test_a_ca_bundle_that_is_none_is_refused(tmp_path):
 
 def test_the_rate_of_the_settings_is_the_gates():
     with MixpeekClient(KEY, requests_per_second=2) as client:
-        assert [client.session.gate.reserve("data", 5.0).wait for _ in range(2)] == [0, 0.5]
+        assert [client.session.gate.reserve("data", 5.0, object()).wait for _ in range(2)] == [0, 0.5]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from airflow_provider.mixpeek.emulator.limits import TokenBucket, category_of
@@ -122,3 +124,78 @@ async def test_the_tighter_limit_speaks(in_process, clock):
 )
 def test_what_belongs_to_which_category(method: str, path: str, category: str):
     assert category_of(method, path) == category
+
+
+# --- at once, too large, used up ---
+
+
+async def test_one_request_too_many_at_once_is_a_bare_429(in_process):
+    emulator, api = await in_process(in_flight=2)
+    answering = asyncio.Event()
+    emulator.app._sleep = lambda _seconds: answering.wait()
+    emulator.fault({"fault": "latency", "seconds": 1})
+    under_way = [asyncio.create_task(api.get("/v1/me")) for _ in range(2)]
+    await asyncio.sleep(0)
+    refused = await api.get("/v1/buckets")
+    assert (refused.status_code, refused.json()["error"]["type"]) == (429, "TooManyRequestsError")
+    assert "details" not in refused.json()["error"]
+    assert not [name for name in refused.headers if name.startswith(("x-ratelimit", "retry-after"))]
+    answering.set()
+    assert [(await each).status_code for each in under_way] == [200, 200]
+    # Their places are free again, and health calls and control calls never took one.
+    for path in ("/v1/health", "/_emulator/state", "/v1/me"):
+        assert (await api.get(path)).status_code == 200
+    assert [each["count"] for each in emulator.state()["requests"] if each["status"] == 429] == [1]
+
+
+async def test_a_request_that_breaks_gives_its_place_back(in_process):
+    emulator, api = await in_process(in_flight=1)
+    emulator.fault({"fault": "reset_before", "times": 1})
+    with pytest.raises(ConnectionResetError):
+        await api.get("/v1/me")
+    assert (await api.get("/v1/me")).status_code == 200
+
+
+def test_a_body_that_is_too_large_is_a_413(make_emulator, connect, new_bucket):
+    emulator = make_emulator(max_body_bytes=300)
+    api = connect(emulator)
+    bucket = new_bucket(api, {"sku": {"type": "string"}})
+    body = b'{"sku": "%s"}'
+    fits, too_large = (body % (b"x" * (length - len(body) + 2)) for length in (300, 301))
+    headers = {"Content-Type": "application/json"}
+    refused = api.post(f"{bucket}/objects", content=too_large, headers=headers)
+    assert (refused.status_code, refused.json()["error"]["type"]) == (413, "PayloadTooLargeError")
+    assert api.post(f"{bucket}/objects", content=fits, headers=headers).status_code == 200
+    assert emulator.state()["objects"] == 1
+
+
+def test_a_quota_refuses_creates_and_reads_go_on(make_emulator, connect, new_bucket):
+    emulator = make_emulator(quota=5)
+    api = connect(emulator)
+    bucket = new_bucket(api, {"sku": {"type": "string"}})
+    many = {"objects": [{"sku": str(number)} for number in range(4)]}
+    assert api.post(f"{bucket}/objects/batch", json=many).json()["failed"] == []
+    crossing = api.post(f"{bucket}/objects/batch", json=many)
+    assert (crossing.status_code, crossing.json()["succeeded_count"]) == (200, 1)
+    assert {row["error_type"] for row in crossing.json()["failed"]} == {"QuotaExceededError"}
+    for path, body in (("/objects/batch", many), ("/objects", {"sku": "9"})):
+        refused = api.post(bucket + path, json=body)
+        assert (refused.status_code, refused.json()["error"]["type"]) == (403, "QuotaExceededError")
+        assert refused.json()["error"]["details"] == {
+            "resource": "objects",
+            "current": 5,
+            "limit": 5,
+            "tier": "free",
+        }
+    assert len(api.get(f"{bucket}/objects").json()["results"]) == 5
+    emulator.set_quota(6)
+    assert [api.post(f"{bucket}/objects", json={"sku": "9"}).status_code for _ in range(2)] == [200, 403]
+
+
+def test_a_quota_holds_on_legacy_too(make_emulator, connect):
+    api = connect(make_emulator(generation="legacy", quota=1))
+    body = {"bucket_name": "b", "bucket_schema": {"properties": {"t": {"type": "text"}}}}
+    bucket = f"/v1/buckets/{api.post('/v1/buckets/create', json=body).json()['bucket_id']}"
+    new = {"blobs": [{"property": "t", "type": "text", "data": "x"}]}
+    statuses = [api.post(f"{bucket}/objects/create", json=new).status_code for _ in range(2)]
+    assert statuses == [200, 403]

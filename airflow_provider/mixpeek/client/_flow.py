@@ -23,7 +23,7 @@ from airflow_provider.mixpeek.client._errors import (
     MixpeekRateLimitError,
     MixpeekStatusError,
 )
-from airflow_provider.mixpeek.client._gate import Allowed
+from airflow_provider.mixpeek.client._gate import Allowed, Turn, names_rate
 
 if TYPE_CHECKING:
     from airflow_provider.mixpeek.client._api import Api
@@ -180,11 +180,9 @@ def call(session: Session, this: Call[T]) -> Flow[T]:
     give_up_at = 0.0
     try:
         while True:
-            number = yield from _pass_gate(session, this.category)
             try:
-                answer = yield Send(this.request)
-                assert answer is not None, "a driver answers every Send"  # noqa: S101
-                return _result(session, this, answer, number)
+                turn, answer = yield from _send(session, this)
+                return _result(session, this, answer, turn.number)
             except (MixpeekConnectionError, MixpeekStatusError) as error:
                 failure = error
             now = session.clock()
@@ -196,7 +194,7 @@ def call(session: Session, this: Call[T]) -> Flow[T]:
             if wait is None or now + wait >= give_up_at:
                 raise failure
             log.warning("%s Trying again in %.1f s (try %d).", failure, wait, failures + 1)
-            if isinstance(failure, MixpeekRateLimitError):
+            if isinstance(failure, MixpeekRateLimitError) and _closes(session, turn, answer, failure):
                 # The limit is everybody's: the gate makes all senders of the category wait, this one too.
                 session.gate.refused(
                     this.category, now=now, until=now + wait, allowed=Allowed.of(failure.details)
@@ -211,10 +209,25 @@ def call(session: Session, this: Call[T]) -> Flow[T]:
         raise
 
 
-def _pass_gate(session: Session, category: Category) -> Flow[int]:
-    while (turn := session.gate.reserve(category, session.clock())).wait > 0:
-        yield Sleep(turn.wait)
-    return turn.number
+def _send(session: Session, this: Call[T]) -> Flow[tuple[Turn, Answer]]:
+    """Pass the gate, send, and leave the gate whatever happens."""
+    sender = object()
+    try:
+        while (turn := session.gate.reserve(this.category, session.clock(), sender)).wait > 0:
+            yield Sleep(turn.wait)
+        answer = yield Send(this.request)
+    finally:
+        session.gate.leave(sender, session.clock())
+    assert answer is not None, "a driver answers every Send"  # noqa: S101
+    return turn, answer
+
+
+def _closes(session: Session, turn: Turn, answer: Answer, failure: MixpeekRateLimitError) -> bool:
+    """Whether a 429 makes everybody wait; if not, there were too many at once, and one less is under way."""
+    if names_rate(failure.details, answer.headers):
+        return True
+    session.gate.was_one_too_many(turn)
+    return turn.alone or failure.retry_after is not None
 
 
 def _result(session: Session, this: Call[T], answer: Answer, number: int) -> T:

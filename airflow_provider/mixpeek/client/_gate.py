@@ -8,12 +8,13 @@ reservation at a time, and is told to go or how long to wait before it asks agai
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from airflow_provider.mixpeek.client._http_date import unix_time
+from airflow_provider.mixpeek.client._places import Place, Places
 
 #: The vendor limits requests by these categories (``GET /v1/me`` -> ``rate_limits``, API 0.82).
 Category = Literal["metadata", "data", "search", "upload", "compute"]
@@ -31,6 +32,12 @@ _AFTER_REFUSAL = 0.8
 _EACH_SECOND = 0.03
 _LEAST_SHARE = 0.02
 
+#: The least share that the first refusals leave: who came too late for anything knows no more than that.
+_LEAST_AT_FIRST = 0.125
+
+#: While a share grows, the time until it allows a request is asked for so often, in seconds.
+_LOOK_AGAIN = 1.0
+
 
 @dataclass(slots=True)
 class _Lane:
@@ -41,6 +48,8 @@ class _Lane:
     :param rate: Requests a second that the server allows for good; None until it says so.
     :param share: Which part of that we take: the others are not asked.
     :param passed: Requests that were let go so far.
+    :param settling: Until the limit is met a second time: the share follows from what the server let through.
+    :param sent_at: While settling, when those requests of the last minute were let go that were not refused.
     """
 
     closed_until: float = 0.0
@@ -50,6 +59,8 @@ class _Lane:
     share: float = 1.0
     tokens: float = 0.0
     filled_at: float = 0.0
+    settling: bool = True
+    sent_at: deque[float] = field(default_factory=deque)
 
     def fill(self, now: float) -> None:
         """Let the tokens come back that came back since the last time."""
@@ -62,6 +73,13 @@ class _Lane:
             self.share = min(1.0, self.share + passed * _EACH_SECOND)
         self.filled_at = now
 
+    def settle(self, allowed: Allowed, now: float) -> None:
+        """One of the first refusals: what the server let through of ours in its window is our share."""
+        # One that is still under way counts until it is refused too.
+        self.sent_at.pop()
+        let_through = sum(sent > now - allowed.window for sent in self.sent_at)
+        self.share = min(1.0, max(_LEAST_AT_FIRST, let_through / allowed.limit))
+
     def wait(self, now: float) -> float:
         """Seconds until a request may be sent; 0: now."""
         if now < self.closed_until:
@@ -69,7 +87,8 @@ class _Lane:
         # The last bits of a token are rounding, and would be waited for in ever smaller steps.
         if self.rate is None or self.tokens >= 1.0 - 1e-6:
             return 0.0
-        return (1.0 - self.tokens) / (self.rate * self.share * _USED)
+        wait = (1.0 - self.tokens) / (self.rate * self.share * _USED)
+        return wait if self.share == 1.0 else min(wait, _LOOK_AGAIN)
 
 
 class Turn(NamedTuple):
@@ -78,10 +97,17 @@ class Turn(NamedTuple):
 
     :param wait: 0 to go now; else seconds after which to ask again.
     :param number: Of the request, counted in its category, when it is let go.
+    :param place: Among the requests under way, likewise.
     """
 
     wait: float
     number: int = 0
+    place: Place | None = None
+
+    @property
+    def alone(self) -> bool:
+        """Whether nothing else was under way when the request was let go."""
+        return self.place is None or self.place.under_way == 1
 
 
 class Gate:
@@ -90,7 +116,8 @@ class Gate:
 
     Nothing is held back before the server says what it allows: ``X-RateLimit-Remaining`` counts down to a
     closing, and a refusal names the limit and its window, from which the rate follows. From then on requests
-    are let through at that rate, corrected by what each answer says is left.
+    are let through at that rate, corrected by what each answer says is left. A refusal that names no rate is
+    taken for a request too many at once, and from then on so many are under way that it hardly happens again.
 
     :param requests_per_second: Overall limit of this process; None: only what the server says.
     """
@@ -100,24 +127,51 @@ class Gate:
         self._spacing = 1.0 / requests_per_second if requests_per_second else 0.0
         self._next_free = 0.0
         self._lanes: defaultdict[Category, _Lane] = defaultdict(_Lane)
+        self._places = Places()
 
-    def reserve(self, category: Category, now: float) -> Turn:
+    def reserve(self, category: Category, now: float, sender: object) -> Turn:
         """
         Ask to send one request.
 
         :param now: The caller's monotonic time in seconds.
+        :param sender: Whoever asks, the same when it asks again. It must :meth:`leave` in the end.
         """
         with self._lock:
             lane = self._lanes[category]
             lane.fill(now)
-            wait = max(lane.wait(now), self._next_free - now)
+            wait = lane.wait(now)
+            if wait > 0:
+                # Who may not go anyway keeps nobody of another category waiting.
+                self._places.leave(sender, now)
+            else:
+                wait = self._places.wait(sender, now)
+            wait = max(wait, self._next_free - now)
             if wait > 0:
                 return Turn(wait)
             # A sender that was late does not earn the right to a burst.
             self._next_free = now + self._spacing
             lane.tokens -= 1.0
             lane.passed += 1
-            return Turn(0.0, lane.passed)
+            if lane.settling:
+                lane.sent_at.append(now)
+                while lane.sent_at[0] < now - LONGEST_CLOSING:
+                    lane.sent_at.popleft()
+            return Turn(0.0, lane.passed, self._places.take(sender, now))
+
+    def leave(self, sender: object, now: float) -> None:
+        """
+        A sender has its answer, or waits no longer: somebody else may go in its place.
+
+        :param now: Monotonic time in seconds.
+        """
+        with self._lock:
+            self._places.leave(sender, now)
+
+    def was_one_too_many(self, turn: Turn) -> None:
+        """A request was refused, and nothing says why: let fewer be under way at once."""
+        if turn.place is not None and not turn.alone:
+            with self._lock:
+                self._places.was_one_too_many(turn.place)
 
     def refused(self, category: Category, *, now: float, until: float, allowed: Allowed | None) -> None:
         """
@@ -130,12 +184,14 @@ class Gate:
         with self._lock:
             lane = self._lanes[category]
             lane.fill(now)
-            known = lane.rate is not None
-            if allowed is not None:
-                lane.limit, lane.rate = allowed.limit, allowed.limit / allowed.window
-            if known and now >= lane.closed_until:
+            if lane.rate is not None and now >= lane.closed_until:
                 # One refusal rarely comes alone; those of one closing are one.
                 lane.share = max(_LEAST_SHARE, lane.share * _AFTER_REFUSAL)
+                lane.settling = False
+            if allowed is not None:
+                if lane.settling and lane.sent_at:
+                    lane.settle(allowed, now)
+                lane.limit, lane.rate = allowed.limit, allowed.limit / allowed.window
             lane.closed_until = max(until, lane.closed_until)
             # What comes back during a closing is for everybody: all at once they would meet the limit again.
             lane.tokens, lane.filled_at = 0.0, lane.closed_until
@@ -182,6 +238,11 @@ class Allowed:
         """Read it; None where it is not named."""
         limit, window = _number(details.get("limit")), _number(details.get("window"))
         return cls(limit, window) if limit and window else None
+
+
+def names_rate(details: Mapping[str, Any], headers: Mapping[str, str]) -> bool:
+    """Whether a 429 is about requests in a time: it names a limit or a window, or says that none is left."""
+    return "limit" in details or "window" in details or _number(headers.get("x-ratelimit-remaining")) == 0
 
 
 def _until_reset(headers: Mapping[str, str], wall: float) -> float:

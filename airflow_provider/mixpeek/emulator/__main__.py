@@ -103,7 +103,10 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="CATEGORY=R",
         help=f"requests a second of one of {', '.join(CATEGORIES)}",
     )
+    add("--in-flight", type=int, metavar="N", help="requests under way at once")
     add("--max-batch-size", type=int, metavar="N", help="most objects of one processing batch")
+    add("--max-body-bytes", type=int, metavar="N", help="bytes of one request's body")
+    add("--quota", type=int, metavar="N", help="objects that the plan allows in all")
     add(
         "--undeclared-metadata",
         choices=("refuse", "accept"),
@@ -141,7 +144,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             latency=flags.latency,
             rate_limit=flags.rate_limit,
             burst=flags.burst,
+            in_flight=flags.in_flight,
             max_batch_size=flags.max_batch_size,
+            max_body_bytes=flags.max_body_bytes,
+            quota=flags.quota,
             undeclared_metadata=flags.undeclared_metadata,
             idempotency_conflict=flags.idempotency_conflict,
             host=flags.host,

@@ -84,6 +84,7 @@ def build(
         template_of=_templates([route for route in api.routes if isinstance(route, APIRoute)]),
         latency=settings.latency,
         limits=Limits(settings),
+        in_flight=settings.in_flight,
         clock=clock,
         sleep=sleep,
     )

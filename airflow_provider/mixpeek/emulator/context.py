@@ -130,9 +130,13 @@ async def read_body(request: Request, shape: Shape, *, optional: bool = False) -
     """The JSON body of a request, right in its shape.
 
     :param optional: Whether no body, or null, counts as an empty object.
-    :raises Refusal: 422: missing, no JSON (``NaN`` is none), of another media type, or of another shape.
+    :raises Refusal: 422: missing, no JSON (``NaN`` is none), of another media type, or of another shape; 413:
+        too large.
     """
     raw = await request.body()
+    most = context_of(request).settings.max_body_bytes
+    if most is not None and len(raw) > most:
+        raise Refusal(413, f"The body has {len(raw)} bytes; at most {most} are taken")
     media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if not raw:
         if optional:

@@ -51,7 +51,10 @@ class Emulator:
         rate_limit: float | None = None,
         burst: int | None = None,
         rate_limits: Mapping[str, float] | None = None,
+        in_flight: int | None = None,
         max_batch_size: int | None = None,
+        max_body_bytes: int | None = None,
+        quota: int | None = None,
         undeclared_metadata: Undeclared | None = None,
         idempotency_conflict: IdempotencyConflict = "replay",
         database: str | Path | None = None,
@@ -74,7 +77,10 @@ class Emulator:
             rate_limit=rate_limit,
             burst=burst,
             rate_limits=dict(rate_limits or {}),
+            in_flight=in_flight,
             max_batch_size=max_batch_size,
+            max_body_bytes=max_body_bytes,
+            quota=quota,
             undeclared_metadata=undeclared_metadata,
             idempotency_conflict=idempotency_conflict,
             database=database,
@@ -134,6 +140,14 @@ class Emulator:
         Of an emulator that is not started, a ``reset_late`` write shows only after the next request.
         """
         return self._do(lambda: summary(self._built.state))
+
+    def set_quota(self, objects: int | None) -> None:
+        """Change how many objects the plan allows in all; None: any number."""
+
+        def change() -> None:
+            self._built.state.quota = objects
+
+        self._do(change)
 
     def fault(self, *rules: dict[str, Any]) -> None:
         """Add fault rules, as ``POST /_emulator/faults`` takes them; all or none.

@@ -16,6 +16,7 @@ TYPE_OF_STATUS = {
     404: "NotFoundError",
     405: "MethodNotAllowedError",
     409: "ConflictError",
+    413: "PayloadTooLargeError",
     422: "ValidationError",
     429: "TooManyRequestsError",
     500: "InternalServerError",

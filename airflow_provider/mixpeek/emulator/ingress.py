@@ -60,6 +60,7 @@ class Ingress:
     :param open_paths: Those without a rate limit.
     :param template_of: The path template of a method and path, None where no endpoint has it.
     :param latency: Seconds before every answer.
+    :param in_flight: Requests under way at once, those of open paths not counted; None: any number.
     :param clock: Wall-clock seconds.
     :param sleep: Waits that many seconds.
     """
@@ -76,6 +77,7 @@ class Ingress:
         template_of: Callable[[str, str], str | None],
         latency: float,
         limits: Limits,
+        in_flight: int | None,
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
@@ -88,6 +90,8 @@ class Ingress:
         self._template_of = template_of
         self._latency = latency
         self._limits = limits
+        self._in_flight = in_flight
+        self._under_way = 0
         self._clock = clock
         self._sleep = sleep
         self._late: list[tuple[float, int, Scope, bytes]] = []
@@ -120,6 +124,19 @@ class Ingress:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         method, path = scope["method"], scope["path"]
         call = scope[CALL] = Call(method, path, self._template_of(method, path) or path)
+        if self._in_flight is None or path in self._open_paths:
+            await self._serve_one(call, scope, receive, send)
+        elif self._under_way >= self._in_flight:
+            self._count(call, 429)
+            await _refuse(send, Refusal(429, "Too many requests at once"), self._refusal)
+        else:
+            self._under_way += 1
+            try:
+                await self._serve_one(call, scope, receive, send)
+            finally:
+                self._under_way -= 1
+
+    async def _serve_one(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
         strike = self._faults.strike(call)
         if self._latency + strike.seconds > 0:
             await self._sleep(self._latency + strike.seconds)
@@ -127,7 +144,7 @@ class Ingress:
         kind = rule["fault"] if rule is not None else None
         if rule is None or kind == "task_forgotten":
             if rule is not None:
-                self._forget_task(path)
+                self._forget_task(call.path)
             await self._answer(call, scope, receive, send)
         elif kind == "status":
             if rule.get("after"):
@@ -143,7 +160,7 @@ class Ingress:
                 due = self._clock() + rule["seconds"]
                 heapq.heappush(self._late, (due, next(self._number), scope, await _body(receive)))
             self._count(call, RESET)
-            raise ConnectionResetByFault(f"A fault rule reset the connection of {method} {path}")
+            raise ConnectionResetByFault(f"A fault rule reset the connection of {call.method} {call.path}")
 
     def _forget_task(self, path: str) -> None:
         task = self._state.tasks.get(path.rpartition("/")[2])
@@ -157,7 +174,7 @@ class Ingress:
             verdict = self._limits.take(call.method, call.template, self._clock())
         if verdict is not None and not verdict.allowed:
             self._count(call, 429)
-            await _refuse(send, verdict)
+            await _refuse(send, _over(verdict), self._refusal)
             return
 
         async def counting(message: Message) -> None:
@@ -238,7 +255,8 @@ async def _send_status(
     await _send(send, status, headers, content)
 
 
-async def _refuse(send: Send, verdict: Verdict) -> None:
+def _over(verdict: Verdict) -> Refusal:
+    """The refusal of a request that is over a limit."""
     details: dict[str, Any] = {
         "limit": verdict.limit,
         "window": verdict.window,
@@ -248,9 +266,17 @@ async def _refuse(send: Send, verdict: Verdict) -> None:
     if verdict.category is not None:
         details["category"] = verdict.category
         what = f"Rate limit of {verdict.category} calls"
-    refusal = Refusal(429, f"{what} exceeded; retry after {verdict.retry_after} s", details=details)
-    headers = {"content-type": "application/json", **verdict.headers()}
-    await _send(send, 429, headers, json_text.write(refusal.envelope()))
+    return Refusal(
+        429,
+        f"{what} exceeded; retry after {verdict.retry_after} s",
+        details=details,
+        headers=verdict.headers(),
+    )
+
+
+async def _refuse(send: Send, refusal: Refusal, body: Callable[[Refusal], dict[str, Any]]) -> None:
+    headers = {"content-type": "application/json", **(refusal.headers or {})}
+    await _send(send, refusal.status, headers, json_text.write(body(refusal)))
 
 
 async def _send(send: Send, status: int, headers: Mapping[str, str], content: bytes) -> None:

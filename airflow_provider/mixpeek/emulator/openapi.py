@@ -48,6 +48,7 @@ _TEXTS = {
     403: "The key may not do this",
     404: "Not found",
     409: "In conflict with what is stored",
+    413: "The request is too large",
     422: "The request is not valid",
     429: "Too many requests",
     500: "The server failed",

@@ -39,7 +39,10 @@ class Settings:
     :param rate_limit: Requests a second; None: no limit.
     :param burst: Requests at once before the rate counts; None: one second's worth, at least 1.
     :param rate_limits: Requests a second of a category (``CATEGORIES``), besides ``rate_limit``.
+    :param in_flight: Requests under way at once; None: any number.
     :param max_batch_size: Most objects of one processing batch; None: the vendor gives no maximum.
+    :param max_body_bytes: Bytes of one request's body; None: any number.
+    :param quota: Objects that the plan allows in all; None: any number.
     :param undeclared_metadata: What a root key that the bucket's schema does not declare gets: a 422, or
         storage and a warning; None: what the API version does, which is to refuse since 0.82.
     :param idempotency_conflict: What another body under a used key gets: the first object, or a 409.
@@ -62,7 +65,10 @@ class Settings:
     rate_limit: float | None = None
     burst: int | None = None
     rate_limits: Mapping[str, float] = field(default_factory=dict)
+    in_flight: int | None = None
     max_batch_size: int | None = None
+    max_body_bytes: int | None = None
+    quota: int | None = None
     undeclared_metadata: Undeclared | None = None
     idempotency_conflict: IdempotencyConflict = "replay"
     database: str | Path | None = None
@@ -95,7 +101,7 @@ class Settings:
                     f"rate_limits has {category!r}: {rate!r}; give requests a second above 0 for "
                     f"{', '.join(CATEGORIES)}"
                 )
-        for name in ("burst", "max_batch_size"):
+        for name in ("burst", "in_flight", "max_batch_size", "max_body_bytes", "quota"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} is {value!r}; give a whole number from 1, or None")

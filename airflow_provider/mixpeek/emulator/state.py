@@ -41,6 +41,7 @@ class State:
         self, settings: Settings, *, clock: Callable[[], float], words: Words, storage: Storage | None
     ) -> None:
         self._settings = settings
+        self.quota = settings.quota
         self._clock = clock
         self.words = words
         self._storage = storage
@@ -211,6 +212,17 @@ class State:
 
     # --- objects ---
 
+    def check_quota(self) -> None:
+        """Refuse with a 403 where the plan is used up."""
+        current = sum(len(bucket.objects) for bucket in self.buckets.values())
+        if self.quota is not None and current >= self.quota:
+            raise Refusal(
+                403,
+                f"The plan allows {self.quota} objects, and there are {current}",
+                kind="QuotaExceededError",
+                details={"resource": "objects", "current": current, "limit": self.quota, "tier": "free"},
+            )
+
     def add_object(
         self,
         bucket: Bucket,
@@ -221,7 +233,11 @@ class State:
         fields: dict[str, Any],
         body_hash: bytes | None,
     ) -> StoredObject:
-        """Store an object without blobs; the caller adds those and its idempotency key."""
+        """Store an object without blobs; the caller adds those and its idempotency key.
+
+        :raises Refusal: 403: the plan is used up.
+        """
+        self.check_quota()
         stored = StoredObject(
             f"obj_{_ids(8)}",
             next(self._sequence),

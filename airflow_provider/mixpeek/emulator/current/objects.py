@@ -77,6 +77,7 @@ async def create_many(
             "The bucket has a unique key, which this call does not enforce: create its objects one by one"
         )
         raise invalid([Problem("value_error", ("body", "objects"), message)])
+    context.state.check_quota()
     succeeded: list[dict[str, Any]] = []
     failed: list[dict[str, Any]] = []
     new: list[str] = []
