@@ -63,7 +63,15 @@ def bucket(mixpeek: MixpeekClient) -> str:
 
 def create(rows: Any, *, ti: dict[str, Any] | None = None, **arguments: Any) -> dict[str, Any]:
     """Execute the operator as a try of one task instance, or of another one."""
-    instance = {"dag_id": "shop", "run_id": "monday", "task_id": "create", "map_index": -1} | (ti or {})
+    instance = {
+        "dag_id": "shop",
+        "run_id": "monday",
+        "task_id": "create",
+        "map_index": -1,
+        "try_number": 1,
+        "max_tries": 0,
+        "task": SimpleNamespace(retries=0),
+    } | (ti or {})
     operator = MixpeekCreateObjectsOperator(
         task_id="create", **{"bucket": "things", "rows": rows} | arguments
     )
@@ -106,7 +114,8 @@ def test_every_form_of_rows_becomes_objects(
 def test_result_is_small_json_with_what_to_wait_for_and_no_row(mixpeek: MixpeekClient, bucket: str) -> None:
     result = create(things("secret", 250), batch_size=100)
     bucket_id = mixpeek.buckets.find(bucket).bucket_id
-    assert list(result) == ["bucket_id", "rows_read", *COUNTS, "waits"]
+    files = ["rejected_uri", "receipt_uri"]
+    assert list(result) == ["bucket_id", "rows_read", "resumed", *COUNTS, "stale", *files, "waits"]
     assert (result["bucket_id"], result["rows_read"], result["created"]) == (bucket_id, 250, 250)
     assert sum(result[name] for name in COUNTS) == 250
     assert [set(wait) for wait in result["waits"]] == [{"task_id", "batch_id", "bucket"}] * 3
@@ -203,8 +212,9 @@ def test_unknown_bucket_is_named_with_what_comes_close(server: Emulator, bucket:
 def test_defaults_are_those_of_ingest() -> None:
     ours = inspect.signature(MixpeekCreateObjectsOperator.__init__).parameters
     theirs = inspect.signature(ingest).parameters
-    shared = set(ours) & set(theirs) - {"bucket", "rows", "scope"}
-    assert shared == set(theirs) - {"mixpeek", "bucket", "rows", "scope"}
+    shared = set(ours) & set(theirs) - {"bucket", "rows", "scope", "rerun"}
+    own = {"mixpeek", "bucket", "rows", "scope", "checkpoint", "rerun", "rerun_number"}
+    assert shared == set(theirs) - own
     assert {name: ours[name].default for name in shared} == {name: theirs[name].default for name in shared}
 
 
@@ -476,7 +486,7 @@ def test_rows_come_from_everywhere_and_show_nowhere(
     assert "cell-literal" not in json.dumps(DagSerialization.serialize_dag(dag))
 
     ours = {key: value for key, value in xcoms.items() if key[0] not in ("frame", "dicts", "equal_parts")}
-    assert [len(ours["literal", -1, key]) for key in ("waits", "return_value")] == [3, 9]
+    assert [len(ours["literal", -1, key]) for key in ("waits", "return_value")] == [3, 13]
     assert [len(ours["mapped", part, "waits"]) for part in (0, 1)] == [2, 2]
     assert ours["by_kwargs", 1, "waits"] == []
     text = json.dumps([value for _, value in sorted(ours.items())])

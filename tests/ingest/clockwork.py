@@ -38,7 +38,9 @@ class Clockwork:
         self._number = count()
         self._hub = getcurrent()
         self._process: dict[greenlet, Process] = {}
-        self.threading = SimpleNamespace(Thread=self._thread, Event=self._event)
+        self.threading = SimpleNamespace(
+            Thread=self._thread, Event=lambda: Event(self), Semaphore=lambda free: Semaphore(self, free)
+        )
         self.queue = SimpleNamespace(SimpleQueue=lambda: Queue(self), Empty=queue.Empty)
 
     def time(self) -> float:
@@ -96,9 +98,6 @@ class Clockwork:
 
         return SimpleNamespace(start=lambda: started.append(self.start(process, target)), join=join)
 
-    def _event(self) -> Event:
-        return Event(self)
-
 
 class Queue:
     """``queue.SimpleQueue``."""
@@ -151,3 +150,22 @@ class Event:
             self._waiting.append(getcurrent())
             self._clockwork.park(until - self._clockwork.now)
         return self._set
+
+
+class Semaphore:
+    """``threading.Semaphore``."""
+
+    def __init__(self, clockwork: Clockwork, free: int) -> None:
+        self._queue = Queue(clockwork)
+        for _ in range(free):
+            self.release()
+
+    def release(self) -> None:
+        self._queue.put(None)
+
+    def acquire(self, timeout: float) -> bool:
+        try:
+            self._queue.get(timeout)
+        except queue.Empty:
+            return False
+        return True

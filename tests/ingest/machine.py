@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
@@ -13,7 +13,14 @@ from airflow_provider.mixpeek.client import (
     MixpeekValidationError,
     ValidationIssue,
 )
-from airflow_provider.mixpeek.ingest._actions import Action, CreateBatch, ListLive, SendObjects, SubmitBatch
+from airflow_provider.mixpeek.ingest._actions import (
+    Action,
+    CreateBatch,
+    ListLive,
+    LookAtObjects,
+    SendObjects,
+    SubmitBatch,
+)
 from airflow_provider.mixpeek.ingest._chunks import Row
 from airflow_provider.mixpeek.ingest._dicts import DictBlock
 from airflow_provider.mixpeek.ingest._ledger import Lines
@@ -84,10 +91,8 @@ class World:
             assert action.bytes <= self.limits.max_request_bytes
             assert numbers == sorted(set(numbers))
             for number in numbers:
-                # What was PENDING before the batches were listed is asked for once more.
-                once_more = self.listed and number in self.there
-                assert not self.sent[number] or action.isolating or once_more, f"row {number} is sent twice"
-                assert number not in self.answered or once_more
+                assert not self.sent[number] or action.isolating, f"row {number} is sent twice"
+                assert number not in self.answered
                 self.sent[number] += 1
             flying = [
                 row.number for each in self.flying if isinstance(each, SendObjects) for row in each.rows
@@ -108,6 +113,19 @@ class World:
             assert not self.listed
             self.listed = True
             self.run.listed(action, [])
+        elif isinstance(action, LookAtObjects):
+            assert self.listed
+            assert 0 < len(action.rows) <= 100
+            # Some were done when the list was read, and PENDING before.
+            done = {number for number in self.there if self.chance.random() < 0.3}
+            self.processed |= done & {row.number for row, _ in action.rows}
+            self.run.looked(
+                action,
+                [
+                    replace(stored, unprocessed=row.number not in self.processed)
+                    for row, stored in action.rows
+                ],
+            )
         else:
             assert action.batch_id in self.noted, "submitted before it was written down"
             self.submitted.append(action.batch_id)

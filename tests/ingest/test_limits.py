@@ -76,7 +76,7 @@ def shop(make_emulator: Callable[..., Emulator], connect: Callable[..., MixpeekC
 @pytest.mark.parametrize("on_error", ["fail", "collect"])
 def test_a_plan_that_is_used_up_stops_the_run_at_once(shop, on_error):
     emulator, mixpeek = shop
-    with pytest.raises(IngestError, match="Run it again when that is mended") as raised:
+    with pytest.raises(IngestError, match="Run it again: what is stored is not stored twice") as raised:
         ingest(
             mixpeek, "products", rows(5_000), mapping=MAPPING, scope="load", on_error=on_error, in_flight=4
         )
@@ -100,4 +100,25 @@ def test_when_the_plan_is_larger_running_again_finishes_the_job(shop):
     emulator.set_quota(2_000)
     report = ingest(mixpeek, "products", rows(2_000), mapping=MAPPING, scope="load")
     assert (report.created, report.replayed) == (1_300, 700)
+    assert emulator.state()["objects_processed"] == {"1": 2_000}
+
+
+@pytest.mark.parametrize("on_error", ["fail", "collect"])
+def test_a_request_that_crosses_the_quota_rejects_no_row(on_error, make_emulator, connect):
+    """The emulator stores what still fits; the rest are failed rows of a 200, of type QuotaExceededError."""
+    emulator = make_emulator(task_seconds=0, quota=730)
+    mixpeek = connect(emulator)
+    mixpeek.buckets.create("products", schema=SCHEMA)
+    with pytest.raises(IngestError) as raised:
+        ingest(mixpeek, "products", rows(2_000), mapping=MAPPING, scope="load", on_error=on_error)
+    report = raised.value.report
+    # A plan that is used up is not the row's fault: it was not stored, and is sent again by the next run.
+    assert isinstance(raised.value.__cause__, MixpeekQuotaError)
+    assert (report.created, report.rejected, report.in_doubt) == (730, 0, 0)
+    assert report.unsent == report.rows_read - 730
+    # All of a request, and with the others of it under way: no more than these are sent after the first.
+    assert calls(emulator, BATCH) <= 8 + 8
+    emulator.set_quota(None)
+    again = ingest(mixpeek, "products", rows(2_000), mapping=MAPPING, scope="load", on_error=on_error)
+    assert (again.created, again.replayed, again.rejected) == (1_270, 730, 0)
     assert emulator.state()["objects_processed"] == {"1": 2_000}

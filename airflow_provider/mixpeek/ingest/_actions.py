@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_provider.mixpeek.ingest._chunks import Row
+from airflow_provider.mixpeek.ingest._results import Stored
 
 if TYPE_CHECKING:
     from airflow_provider.mixpeek.ingest._run import Run
@@ -74,7 +75,17 @@ class ListLive:
         return "listing the batches of the bucket"
 
 
-Action = SendObjects | CreateBatch | SubmitBatch | ListLive
+@dataclass(frozen=True, slots=True, eq=False)
+class LookAtObjects:
+    """Look how far the objects of these rows are."""
+
+    rows: tuple[tuple[Row, Stored], ...]
+
+    def __str__(self) -> str:
+        return f"looking at {len(self.rows)} objects"
+
+
+Action = SendObjects | CreateBatch | SubmitBatch | ListLive | LookAtObjects
 
 #: Tells a run how an action went.
 Tell = Callable[["Run"], None]

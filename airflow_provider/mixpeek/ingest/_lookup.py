@@ -26,6 +26,14 @@ def by_marker(session: Session, bucket_id: str, rows: Sequence[Row]) -> Flow[dic
     return {numbers[key]: each for each in found if (key := _kept(each.model_extra, INGEST_KEY)) in numbers}
 
 
+def by_ids(session: Session, bucket_id: str, ids: Sequence[str]) -> Flow[dict[str, MixpeekObject]]:
+    """Look at objects."""
+    found = yield from _all(
+        session, bucket_id, [{"field": "object_id", "operator": "in", "value": list(ids)}]
+    )
+    return {each.object_id: each for each in found}
+
+
 def by_unique_key(
     session: Session, bucket_id: str, fields: Sequence[str], row: Row
 ) -> Flow[MixpeekObject | None]:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from airflow_provider.mixpeek.client._flow import Flow, Session
 from airflow_provider.mixpeek.ingest import _batch_calls, _sending
-from airflow_provider.mixpeek.ingest._actions import Action, CreateBatch, SendObjects, SubmitBatch, Tell
+from airflow_provider.mixpeek.ingest._actions import (
+    Action,
+    CreateBatch,
+    LookAtObjects,
+    SendObjects,
+    SubmitBatch,
+    Tell,
+)
 from airflow_provider.mixpeek.ingest._sending import Target
 
 
@@ -22,4 +29,6 @@ def carry_out(action: Action, session: Session, target: Target) -> Flow[Tell]:
         return _batch_calls.create(action, session, target.bucket_id)
     if isinstance(action, SubmitBatch):
         return _batch_calls.submit(action, session, target.bucket_id)
+    if isinstance(action, LookAtObjects):
+        return _sending.look(action, session, target)
     return _batch_calls.list_live(action, session, target.bucket_id)

@@ -17,6 +17,7 @@ from airflow_provider.mixpeek.ingest._actions import (
     Action,
     CreateBatch,
     ListLive,
+    LookAtObjects,
     SendObjects,
     SubmitBatch,
 )
@@ -44,6 +45,9 @@ _LOOKAHEAD_BATCHES = 20
 
 #: Calls about batches under way at once: where they are limited, they must not keep rows from being stored.
 _BATCH_CALLS = 2
+
+#: Objects that are looked at with one call.
+_LOOKED_AT = 100
 
 #: A server that refuses so many requests in a row while rows to blame are looked for, and stores none in
 #: between, refuses everything.
@@ -104,7 +108,8 @@ class Run:
         mark = mark or Mark()
 
         self._outbox = Outbox(max_objects=limits.max_objects, max_bytes=limits.max_request_bytes)
-        self._in_flight: set[Action] = set()
+        #: Actions that were handed out and have not ended.
+        self.under_way: set[Action] = set()
         self._refused_in_a_row = 0
 
         self._ended = False
@@ -119,7 +124,7 @@ class Run:
         )
         # Batches of others are listed once, when it first matters: None before, False while it is under way.
         self._has_listed: bool | None = None
-        self._unlisted: list[Row] = []
+        self._unlisted: list[tuple[Row, Stored]] = []
 
         self._rejections = Rejections(limits.max_rejected, before=before[Fate.REJECTED])
         self._requests = 0
@@ -162,10 +167,9 @@ class Run:
                 self._refused_in_a_row = 0
                 self._fates.mark(row.number, _FATE_OF[result.replayed])
                 if self._must_list_before(result):
-                    self._unlisted.append(row)
+                    self._unlisted.append((row, result))
                 else:
-                    self._outbox.settle(row)
-                    self._ledger.settle(row.number, result)
+                    self._take(row, result)
         self._outbox.send_again(again)
         self._advance()
 
@@ -188,16 +192,24 @@ class Run:
         self._settle(action)
         self._batching.listed(batches)
         self._has_listed = True
-        # What was PENDING before the list was read may be done since: ask again, for that is free of harm.
-        self._outbox.send_again(self._unlisted)
-        self._unlisted = []
+
+    def looked(self, action: LookAtObjects, results: Sequence[Stored]) -> None:
+        """How far objects are by now."""
+        self._settle(action)
+        for (row, _), result in zip(action.rows, results, strict=True):
+            self._take(row, result)
+        self._advance()
 
     def failed(self, action: Action, error: BaseException) -> None:
         """A request failed for good: its tries are used up, or trying again is useless."""
         self._settle(action)
         if isinstance(action, SendObjects):
             self._sending_failed(action, error)
-        elif isinstance(action, ListLive) or self._failure or not self._batching.can_go_on(action, error):
+        elif (
+            isinstance(action, ListLive | LookAtObjects)
+            or self._failure
+            or not self._batching.can_go_on(action, error)
+        ):
             self.stop(error)
 
     def stop(self, why: BaseException | RejectedRow) -> None:
@@ -207,7 +219,7 @@ class Run:
 
     def abandon(self) -> None:
         """What is under way will not be waited for: whether it is stored stays in doubt."""
-        self._in_flight.clear()
+        self.under_way.clear()
 
     # -- what to do ----------------------------------------------------------------------------------------
 
@@ -215,16 +227,20 @@ class Run:
         """What to send now, if there is anything; it counts as under way from here on."""
         action = None if self._failure is not None else self._choose()
         if action is not None:
-            self._in_flight.add(action)
+            self.under_way.add(action)
             if isinstance(action, SendObjects):
                 self._mark(action, Fate.SENT)
         return action
 
     def _choose(self) -> Action | None:
-        if sum(not isinstance(action, SendObjects) for action in self._in_flight) < _BATCH_CALLS:
+        if sum(not isinstance(action, SendObjects) for action in self.under_way) < _BATCH_CALLS:
             if self._unlisted and self._has_listed is None:
                 self._has_listed = False
                 return ListLive()
+            if self._unlisted and self._has_listed:
+                # What was PENDING before the list was read may be done since.
+                rows, self._unlisted = self._unlisted[:_LOOKED_AT], self._unlisted[_LOOKED_AT:]
+                return LookAtObjects(tuple(rows))
             action = self._batching.next_action()
             if action is not None:
                 return action
@@ -245,7 +261,7 @@ class Run:
     @property
     def finished(self) -> bool:
         """Whether nothing is left to do."""
-        if self._in_flight:
+        if self.under_way:
             return False
         if self._failure is not None:
             return True
@@ -313,7 +329,7 @@ class Run:
             f"{len(self._fates):,} rows read so far: {count(Fate.CREATED):,} created, "
             f"{count(Fate.REPLAYED):,} replayed, {count(Fate.STORED):,} stored, "
             f"{count(Fate.REJECTED):,} rejected; "
-            f"{len(self._batching.submitted):,} batches submitted; {len(self._in_flight)} requests under way"
+            f"{len(self._batching.submitted):,} batches submitted; {len(self.under_way)} requests under way"
         )
 
     # -- inside --------------------------------------------------------------------------------------------
@@ -323,7 +339,7 @@ class Run:
             self._fates.mark(row.number, fate)
 
     def _settle(self, action: Action) -> None:
-        self._in_flight.remove(action)
+        self.under_way.remove(action)
         self._requests += 1
         if isinstance(action, SendObjects):
             self._outbox.answered(action)
@@ -336,6 +352,10 @@ class Run:
             self.stop(row)
         else:
             self._check_rejections()
+
+    def _take(self, row: Row, result: Stored) -> None:
+        self._outbox.settle(row)
+        self._ledger.settle(row.number, result)
 
     def _must_list_before(self, result: Stored) -> bool:
         """Whether the object may be in a batch that this run knows nothing of."""

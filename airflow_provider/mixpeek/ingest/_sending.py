@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from airflow_provider.mixpeek.client import (
@@ -20,9 +20,15 @@ from airflow_provider.mixpeek.client import (
 from airflow_provider.mixpeek.client._flow import Flow, Session, Sleep
 from airflow_provider.mixpeek.client._models import CreatedObject, MixpeekObject, RefusedObject
 from airflow_provider.mixpeek.ingest import _blame as blame
-from airflow_provider.mixpeek.ingest._actions import SendObjects, Tell
+from airflow_provider.mixpeek.ingest._actions import LookAtObjects, SendObjects, Tell
 from airflow_provider.mixpeek.ingest._chunks import Row
-from airflow_provider.mixpeek.ingest._lookup import by_marker, by_unique_key, holds_the_same, kept_hash
+from airflow_provider.mixpeek.ingest._lookup import (
+    by_ids,
+    by_marker,
+    by_unique_key,
+    holds_the_same,
+    kept_hash,
+)
 from airflow_provider.mixpeek.ingest._report import RejectedRow
 from airflow_provider.mixpeek.ingest._results import Later, Result, Stored, Unclear
 from airflow_provider.mixpeek.waiting import Outcome
@@ -72,6 +78,18 @@ def send(action: SendObjects, session: Session, target: Target) -> Flow[Tell]:
     else:
         results = yield from _store_once(action.rows, session, target)
     return lambda run: run.stored(action, results)
+
+
+def look(action: LookAtObjects, session: Session, target: Target) -> Flow[Tell]:
+    """Look how far objects are that were there already."""
+    ids = [stored.object_id or "" for _, stored in action.rows]
+    there = yield from by_ids(session, target.bucket_id, ids)
+    results = []
+    for _, stored in action.rows:
+        seen = there.get(stored.object_id or "")
+        word = seen.status if seen else None
+        results.append(replace(stored, unprocessed=stored.unprocessed and _is_unprocessed(session, word)))
+    return lambda run: run.looked(action, results)
 
 
 def _store(rows: Sequence[Row], session: Session, target: Target) -> Flow[list[Result]]:

@@ -11,10 +11,11 @@ import logging
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from airflow_provider.mixpeek.client import MixpeekError
+from airflow_provider.mixpeek.client import MixpeekError, MixpeekStoppedError
 from airflow_provider.mixpeek.ingest._actions import Action, SendObjects, Tell
 from airflow_provider.mixpeek.ingest._keeper import Keeper
 from airflow_provider.mixpeek.ingest._rows import Prepared
@@ -87,6 +88,8 @@ def drive(
     except BaseException as interruption:
         run.stop(interruption)
         stop.set()
+        for action in run.under_way - pool.given:
+            run.failed(action, MixpeekStoppedError("stopped before it was sent"))
         until = clock() + GRACE
         while not run.finished and (left := until - clock()) > 0:
             pool.hear(run, timeout=min(left, LOOK_UP))
@@ -178,23 +181,25 @@ class _Pool:
     def __init__(self, perform: Perform, size: int) -> None:
         self._perform = perform
         self._size = size
-        self._busy = 0
+        #: Actions that are being performed, or whose end was not told yet.
+        self.given: set[Action] = set()
         self._todo: queue.SimpleQueue[Action | None] = queue.SimpleQueue()
-        self._done: queue.SimpleQueue[Tell] = queue.SimpleQueue()
+        self._done: deque[tuple[Action, Tell]] = deque()
+        self._is_done = threading.Semaphore(0)
         self._threads: list[threading.Thread] = []
 
     @property
     def has_room(self) -> bool:
-        return self._busy < self._size
+        return len(self.given) < self._size
 
     @property
     def has_answers(self) -> bool:
-        return not self._done.empty()
+        return bool(self._done)
 
     def give(self, action: Action) -> None:
         """Have an action performed; there must be room."""
-        self._busy += 1
-        if self._busy > len(self._threads):
+        self.given.add(action)
+        if len(self.given) > len(self._threads):
             thread = threading.Thread(target=self._work, name=f"mixpeek-{len(self._threads)}", daemon=True)
             self._threads.append(thread)
             thread.start()
@@ -202,24 +207,28 @@ class _Pool:
 
     def hear(self, run: Run, *, timeout: float) -> None:
         """Wait for an action's end, at most so many seconds, and tell the run of it."""
-        try:
-            tell = self._done.get(timeout=timeout)
-        except queue.Empty:
-            return
-        self._busy -= 1
-        tell(run)
+        # A signal may come anywhere in here, and must not make an answer disappear: it goes when it is told.
+        if not self._done:
+            self._is_done.acquire(timeout=timeout)
+        if self._done:
+            action, tell = self._done[0]
+            if action in run.under_way:
+                tell(run)
+            self.given.discard(action)
+            self._done.popleft()
 
     def dismiss(self) -> None:
         """Let the threads end, and wait for them unless a request hangs."""
         for _ in self._threads:
             self._todo.put(None)
-        if self._busy == 0:
+        if not self.given:
             for thread in self._threads:
                 thread.join()
 
     def _work(self) -> None:
         while (action := self._todo.get()) is not None:
-            self._done.put(self._tell_of(action))
+            self._done.append((action, self._tell_of(action)))
+            self._is_done.release()
 
     def _tell_of(self, action: Action) -> Tell:
         try:

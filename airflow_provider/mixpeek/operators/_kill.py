@@ -25,6 +25,7 @@ class Kill:
     def __init__(self) -> None:
         self._asked = False
         self._under_way = False
+        self._is_over = False
 
     def ask(self) -> None:
         """
@@ -33,7 +34,7 @@ class Kill:
         :raises TaskKilledError: ``execute`` is under way, and is asked for the first time: a second signal
             must not cut short how it ends.
         """
-        first, self._asked = not self._asked, True
+        first, self._asked = not self._asked, not self._is_over
         if first and self._under_way:
             raise TaskKilledError("Airflow asked this task to end (SIGTERM).")
 
@@ -44,10 +45,11 @@ class Kill:
 
         :raises TaskKilledError: the task is killed, or was before it came here.
         """
-        self._under_way = True
+        self._under_way, self._is_over = True, False
         try:
             if self._asked:
                 raise TaskKilledError("Airflow asked this task to end (SIGTERM) before it began.")
             yield
         finally:
-            self._under_way = False
+            # In dag.test() the next try has the same operator.
+            self._asked, self._under_way, self._is_over = False, False, True

@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping, Sized
 from typing import Any
 
-
 #: How ``ObjectStoragePath`` writes it: ``s3://my_connection@bucket/key``.
 _WITH_CONNECTION = re.compile(r"\w[\w+.-]*://[^/@:]+@")
 
@@ -42,7 +41,7 @@ def held(rows: Any) -> Any:
 
 
 def released(rows: Any) -> Any:
-    """The rows themselves; a URL that names a connection of Airflow's is the path that the connection opens."""
+    """The rows themselves; a URL that names an Airflow connection is the path that it opens."""
     rows = rows.rows if isinstance(rows, HeldRows) else rows
     if isinstance(rows, str) and _WITH_CONNECTION.match(rows):
         return _object_storage(rows)
@@ -50,7 +49,7 @@ def released(rows: Any) -> Any:
         from airflow_provider.mixpeek.ingest import SourcePart
 
         part = SourcePart.of(rows)
-        if any(_WITH_CONNECTION.match(path) for path in part.paths):
+        if any(_WITH_CONNECTION.match(file.path) for file in part.files):
             return part.with_paths(_object_storage)
     return rows
 

@@ -25,8 +25,9 @@ class MixpeekCreateObjectsOperator(BaseOperator):
     """
     Create an object in a bucket from every row, and have the objects processed.
 
-    Each row is created under a key of its own, and how far the task is stands in Airflow's task state store
-    (3.3 and later): a retry goes on where the try before was, whatever ended it, and stores nothing twice.
+    Each row is created under a key of its own, and how far the task is stands in Airflow's task state
+    store (3.3 and later): a retry goes on where the try before was, whatever ended it, and stores nothing
+    twice.
     What each of retry, clear and next run does: ``docs/resuming.md``. Servers of the legacy generation and of
     API 0.81 have no keys; there rows that may have been sent are looked for, and the log says what that
     promises.
@@ -50,7 +51,8 @@ class MixpeekCreateObjectsOperator(BaseOperator):
         and for ``content`` the map index), so that another run creates objects of its own; with ``columns``
         nothing, so that a row of the same business key is the same object in every run.
     :param on_error: ``fail`` at the first row that is wrong, or ``collect`` such rows, log them and go on.
-    :param max_rejected: With ``collect``: rows that may be wrong, as a number, or as a share (a float below 1).
+    :param max_rejected: With ``collect``: rows that may be wrong, as a number, or as a share (a float below
+        1).
     :param rejected_to: A directory (templated), of this machine or any URL of fsspec, where rejected rows are
         written to with the reason; ``rows`` takes it when they are mended.
     :param receipt_to: A directory (templated) where it is written down what became of each row.
