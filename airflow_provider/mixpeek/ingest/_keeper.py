@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from airflow_provider.mixpeek.ingest._actions import Action, CreateBatch, SendObjects, SubmitBatch
-from airflow_provider.mixpeek.ingest._journal import Journal, SupersededError
+from airflow_provider.mixpeek.ingest._journal import Journal
 from airflow_provider.mixpeek.ingest._results import Stored
 from airflow_provider.mixpeek.ingest._run import Run
 from airflow_provider.mixpeek.ingest._sinks import Sinks
@@ -57,25 +57,27 @@ class Keeper:
         self._is_behind = False
 
     def begin(self, run: Run) -> None:
-        """Write down what is about to be stored, before any of it is."""
+        """
+        Write down what is about to be stored, before any of it is.
+
+        :raises MixpeekError: it cannot be; likewise of all that writes.
+        """
         self._sinks.start(run.mark.row)
         self._write(run)
 
-    def objection(self, run: Run, action: Action) -> SupersededError | None:
+    def permit(self, run: Run, action: Action) -> None:
         """
         Write down what must be before an action is carried out.
 
-        :return: Why it must not be: another try has taken over, and would do the same.
+        :raises SupersededError: it must not be: another try has taken over, and would do the same.
         """
-        if isinstance(action, SendObjects):
+        if isinstance(action, CreateBatch | SubmitBatch):
+            self._journal.check_writer()
+        elif isinstance(action, SendObjects) and self._writes_ahead:
             last = action.rows[-1].number
-            if not self._writes_ahead or last < self._sent:
-                return None
-            self._sent = last + AHEAD
-            self._write(run)
-        elif not isinstance(action, CreateBatch | SubmitBatch):
-            return None
-        return self._journal.superseded() if self._journal.is_superseded else None
+            if last >= self._sent:
+                self._sent = last + AHEAD
+                self._write(run)
 
     def keep(self, run: Run, *, at_once: bool = False) -> None:
         """
@@ -90,9 +92,7 @@ class Keeper:
         self._write_at = self._clock() + self._every
         if self._is_behind or run.passed == self._written:
             return
-        if self._journal.is_superseded:
-            run.stop(self._journal.superseded())
-            return
+        self._journal.check_writer()
         self._is_behind = True
         entries = run.release()
         tasks = [
