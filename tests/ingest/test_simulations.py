@@ -65,7 +65,7 @@ class Story:
         title = None if self.chance.random() < wrong else f"Film {number}"
         return {"title": title, "sku": f"S{number:03}", "price": number / 4, "stars": number % 5}
 
-    # -- tries -------------------------------------------------------------------------------------------------
+    # -- tries ---------------------------------------------------------------------------------------------
 
     def start(self) -> Try:
         """A try begins."""
@@ -114,7 +114,7 @@ class Story:
         self.clockwork.at(until, lambda: None)
         self.clockwork.run(lambda: all(each.over for each in tries) or self.clockwork.now >= until)
 
-    # -- what happens ------------------------------------------------------------------------------------------
+    # -- what happens --------------------------------------------------------------------------------------
 
     def faults(self) -> None:
         """What the server will do wrong."""

@@ -161,8 +161,8 @@ def ingest(
     )
     if rerun == "again" and checkpoint is None:
         raise MixpeekConfigError(
-            'rerun="again" needs a checkpoint: without one, a call that makes everything anew and one that goes '
-            "on with that cannot be told apart",
+            'rerun="again" needs a checkpoint: without one, a call that makes everything anew and one that '
+            "goes on with that cannot be told apart",
             hint="Pass checkpoint=. (In Airflow: it came with 3.3.)",
         )
     journal = Journal(checkpoint or MemoryCheckpoint(), wall=mixpeek.session.wall)
