@@ -180,7 +180,7 @@ class World:
             return
         batch_id = f"btch_{len(self.batches)}"
         self.batches[batch_id] = action.object_ids
-        self.run.batch_created(action, batch_id)
+        self.run.batch_created(action, batch_id, action)
 
     def step(self) -> None:
         """One thing happens that can."""

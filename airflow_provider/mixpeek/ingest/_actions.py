@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -51,6 +51,12 @@ class CreateBatch:
     def upto_row(self) -> int:
         """Number of the row after its last one; 0 without rows."""
         return max(self.rows, default=-1) + 1
+
+    def only(self, object_ids: Container[str]) -> CreateBatch:
+        """The same batch with those of its objects that are among these."""
+        kept = [place for place, object_id in enumerate(self.object_ids) if object_id in object_ids]
+        rows = tuple(self.rows[place] for place in kept) if self.rows else ()
+        return CreateBatch(tuple(self.object_ids[place] for place in kept), self.dedup_strategy, rows)
 
     def __str__(self) -> str:
         return f"creating a batch of {len(self.object_ids)} objects"

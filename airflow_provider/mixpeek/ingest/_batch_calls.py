@@ -15,13 +15,32 @@ from airflow_provider.mixpeek.client._flow import Flow, Session, Sleep
 from airflow_provider.mixpeek.client._generation import call
 from airflow_provider.mixpeek.ingest._actions import CreateBatch, ListLive, SubmitBatch, Tell, batch_name
 from airflow_provider.mixpeek.ingest._inherit import LiveBatch, NotedBatch
+from airflow_provider.mixpeek.ingest._lookup import by_ids
 from airflow_provider.mixpeek.waiting import Outcome
 
 log = logging.getLogger("airflow_provider.mixpeek.ingest")
 
 
 def create(action: CreateBatch, session: Session, bucket_id: str) -> Flow[Tell]:
-    """Create a batch, and leave it a draft."""
+    """Create a batch, and leave it a draft. Objects that somebody has deleted meanwhile are left out."""
+    try:
+        batch_id = yield from _create(action, session, bucket_id)
+    except MixpeekNotFoundError:
+        there = yield from by_ids(session, bucket_id, action.object_ids)
+        left = action.only(there)
+        if len(left.object_ids) == len(action.object_ids):
+            raise
+        log.warning(
+            "%d objects were deleted meanwhile: they go into no batch", len(action.object_ids) - len(there)
+        )
+        if not left.object_ids:
+            return lambda run: run.batch_needless(action)
+        batch_id = yield from _create(left, session, bucket_id)
+        return lambda run: run.batch_created(action, batch_id, left)
+    return lambda run: run.batch_created(action, batch_id, action)
+
+
+def _create(action: CreateBatch, session: Session, bucket_id: str) -> Flow[str]:
     batch = yield from _batch_flows.create_batch(
         session,
         bucket_id,
@@ -32,7 +51,7 @@ def create(action: CreateBatch, session: Session, bucket_id: str) -> Flow[Tell]:
         name=action.name,
         dedup_strategy=action.dedup_strategy,
     )
-    return lambda run: run.batch_created(action, batch.batch_id)
+    return batch.batch_id
 
 
 def submit(action: SubmitBatch, session: Session, bucket_id: str) -> Flow[Tell]:

@@ -9,7 +9,7 @@ watermark passes a row when the batch that holds its object is submitted, not be
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 
 from airflow_provider.mixpeek.client import MixpeekNotFoundError, MixpeekValidationError
@@ -23,18 +23,18 @@ class Batching:
     Batches of one run.
 
     :param size: Objects of one batch at most.
-    :param replace: Documents that exist are replaced, whatever the object.
+    :param replaces: Documents that exist are replaced, whatever the object.
     :param once: An object that comes again after it was batched is not batched again.
     :param inherited: Batches of earlier tries.
     """
 
-    def __init__(self, *, size: int, replace: bool, once: bool, inherited: Inherited) -> None:
+    def __init__(self, *, size: int, replaces: bool, once: bool, inherited: Inherited) -> None:
         self._size = size
         self._once = once
-        self._replace = replace
+        self._replace = replaces
         # Objects that wait for a batch, and the row of each: an object that comes twice is in a batch once.
         self._waiting: dict[str, int] = {}
-        self._waiting_replace = replace
+        self._waiting_replace = replaces
         #: First rows of batches that are not submitted, in the order of the rows.
         self._open: deque[int] = deque()
         self._to_create: deque[CreateBatch] = deque()
@@ -90,10 +90,20 @@ class Batching:
             self._open.append(self._to_create[-1].rows[0])
             self._waiting_replace = self._replace
 
-    def created(self, action: CreateBatch, batch_id: str) -> None:
+    def created(self, action: CreateBatch, batch_id: str, made: CreateBatch) -> None:
         """A batch was created; it is submitted after it was noted."""
+        if made is not action:
+            self.replace(action, (made,))
         self._known.add(batch_id)
-        self._to_note.append(SubmitBatch(batch_id, action))
+        self._to_note.append(SubmitBatch(batch_id, made))
+
+    def replace(self, action: CreateBatch, parts: Sequence[CreateBatch]) -> None:
+        """Other batches, of objects of this one, stand where it did: they hold back the watermark."""
+        if action.rows:
+            place = self._open.index(action.rows[0])
+            del self._open[place]
+            for offset, part in enumerate(parts):
+                self._open.insert(place + offset, part.rows[0])
 
     def take_notes(self) -> list[SubmitBatch]:
         """Batches that are to be written down now, for they are submitted next."""
@@ -184,11 +194,7 @@ class Batching:
             )
             for start in range(0, count, size)
         ]
-        if action.rows:
-            place = self._open.index(action.rows[0])
-            del self._open[place]
-            for offset, part in enumerate(parts):
-                self._open.insert(place + offset, part.rows[0])
+        self.replace(action, parts)
         # In front of the others: if size is not what is wrong, a single object shows it soon.
         self._to_create.extendleft(reversed(parts))
         return True

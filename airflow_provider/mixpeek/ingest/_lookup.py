@@ -13,6 +13,9 @@ from airflow_provider.mixpeek.client._schema import METADATA
 from airflow_provider.mixpeek.ingest._chunks import Row
 from airflow_provider.mixpeek.ingest._rows import INGEST_HASH, INGEST_KEY
 
+#: Ids that one list is asked for.
+_IDS = 500
+
 
 def by_marker(session: Session, bucket_id: str, rows: Sequence[Row]) -> Flow[dict[int, MixpeekObject]]:
     """
@@ -27,11 +30,12 @@ def by_marker(session: Session, bucket_id: str, rows: Sequence[Row]) -> Flow[dic
 
 
 def by_ids(session: Session, bucket_id: str, ids: Sequence[str]) -> Flow[dict[str, MixpeekObject]]:
-    """Look at objects."""
-    found = yield from _all(
-        session, bucket_id, [{"field": "object_id", "operator": "in", "value": list(ids)}]
-    )
-    return {each.object_id: each for each in found}
+    """Look at objects; those that are not there are missing."""
+    found: dict[str, MixpeekObject] = {}
+    for start in range(0, len(ids), _IDS):
+        condition = {"field": "object_id", "operator": "in", "value": list(ids[start : start + _IDS])}
+        found |= {each.object_id: each for each in (yield from _all(session, bucket_id, [condition]))}
+    return found
 
 
 def by_unique_key(

@@ -120,7 +120,7 @@ class Run:
         self._fates = Fates(mark.row, before)
         self._ledger = Ledger(mark)
         self._batching = Batching(
-            size=limits.batch_size, replace=process == "all", once=once, inherited=inherited or Inherited()
+            size=limits.batch_size, replaces=process == "all", once=once, inherited=inherited or Inherited()
         )
         # Batches of others are listed once, when it first matters: None before, False while it is under way.
         self._has_listed: bool | None = None
@@ -173,10 +173,19 @@ class Run:
         self._outbox.send_again(again)
         self._advance()
 
-    def batch_created(self, action: CreateBatch, batch_id: str) -> None:
-        """A batch was created and is a draft. It is submitted when it is noted (:meth:`take_notes`)."""
+    def batch_created(self, action: CreateBatch, batch_id: str, made: CreateBatch) -> None:
+        """
+        A batch was created and is a draft. It is submitted when it is noted (:meth:`take_notes`).
+
+        :param made: What it is: the action, without objects that are gone.
+        """
         self._settle(action)
-        self._batching.created(action, batch_id)
+        self._batching.created(action, batch_id, made)
+
+    def batch_needless(self, action: CreateBatch) -> None:
+        """None of the objects of a batch is there any more."""
+        self._settle(action)
+        self._batching.replace(action, ())
 
     def take_notes(self) -> list[SubmitBatch]:
         """Batches that the caller writes down now; they are submitted next."""
