@@ -18,8 +18,8 @@ EVERY = 1.0
 #: Likewise where each time makes files as well.
 EVERY_WITH_FILES = 10.0
 
-#: Rows for which it is written down beforehand that they may be sent, where that must be known.
-AHEAD = 10_000
+#: Full requests whose rows are written down before they are sent, where it must be known that they may be.
+AHEAD = 200
 
 
 class Keeper:
@@ -30,7 +30,8 @@ class Keeper:
     :param sinks: Get every row before the watermark passes it; with them the watermark is written less often,
         since each time makes files.
     :param sent: Number of the row after the last that earlier tries may have sent.
-    :param writes_ahead: Rows must not be sent twice: that they may be is written down before they are.
+    :param ahead: Where rows must not be sent twice, it is written down before they are sent that they may be:
+        for so many rows at a time. 0: it is not.
     :param clock: Monotonic seconds.
     """
 
@@ -41,7 +42,7 @@ class Keeper:
         *,
         sinks: Sinks,
         sent: int = 0,
-        writes_ahead: bool = False,
+        ahead: int = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._journal = journal
@@ -51,7 +52,7 @@ class Keeper:
         self._every = EVERY_WITH_FILES if sinks else EVERY
         self._write_at = clock() + self._every
         self._written: int | None = None
-        self._writes_ahead = writes_ahead
+        self._ahead = ahead
         self._sent = sent
         # Set while rows that the watermark has passed are not where they belong yet.
         self._is_behind = False
@@ -67,15 +68,19 @@ class Keeper:
 
         :return: Why it must not be: another try has taken over, and would do the same.
         """
+        first_unnoted = None
         if isinstance(action, SendObjects):
-            last = action.rows[-1].number
-            if not self._writes_ahead or last < self._sent:
+            if not self._ahead or action.rows[-1].number < self._sent:
                 return None
-            self._sent = last + AHEAD
-            self._write(run)
+            first_unnoted = action.rows[-1].number + self._ahead
         elif not isinstance(action, CreateBatch | SubmitBatch):
             return None
-        return self._journal.superseded() if self._journal.is_superseded else None
+        if self._journal.is_superseded:
+            return self._journal.superseded()
+        if first_unnoted is not None:
+            self._sent = first_unnoted
+            self._write(run)
+        return None
 
     def keep(self, run: Run, *, at_once: bool = False) -> None:
         """
