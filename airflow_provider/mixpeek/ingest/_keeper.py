@@ -30,8 +30,8 @@ class Keeper:
     :param sinks: Get every row before the watermark passes it; with them the watermark is written less often,
         since each time makes files.
     :param sent: Number of the row after the last that earlier tries may have sent.
-    :param ahead: Where rows must not be sent twice, it is written down before they are sent that they may be:
-        for so many rows at a time. 0: it is not.
+    :param unrepeatable: Rows of one request, where none must be sent twice: that they may be sent is written
+        down before they are. 0: they may.
     :param clock: Monotonic seconds.
     """
 
@@ -42,7 +42,7 @@ class Keeper:
         *,
         sinks: Sinks,
         sent: int = 0,
-        ahead: int = 0,
+        unrepeatable: int = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._journal = journal
@@ -52,7 +52,7 @@ class Keeper:
         self._every = EVERY_WITH_FILES if sinks else EVERY
         self._write_at = clock() + self._every
         self._written: int | None = None
-        self._ahead = ahead
+        self._ahead = AHEAD * unrepeatable
         self._sent = sent
         # Set while rows that the watermark has passed are not where they belong yet.
         self._is_behind = False

@@ -16,7 +16,7 @@ from airflow_provider.mixpeek.ingest._design import Design
 from airflow_provider.mixpeek.ingest._errors import SourceError
 from airflow_provider.mixpeek.ingest._inherit import LiveBatch, NotedBatch
 from airflow_provider.mixpeek.ingest._journal import Journal, Progress
-from airflow_provider.mixpeek.ingest._keeper import AHEAD, Keeper
+from airflow_provider.mixpeek.ingest._keeper import Keeper
 from airflow_provider.mixpeek.ingest._ledger import Mark
 from airflow_provider.mixpeek.ingest._options import Options
 from airflow_provider.mixpeek.ingest._perform import carry_out
@@ -88,7 +88,7 @@ class Load:
             self._design.world,
             sinks=sinks,
             sent=self._sent,
-            ahead=0 if self._design.repeatable else AHEAD * self._design.max_objects,
+            unrepeatable=0 if self._design.repeatable else self._design.max_objects,
             clock=clock,
         )
 

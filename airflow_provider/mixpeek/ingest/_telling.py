@@ -22,8 +22,8 @@ def tell_report(report: Report) -> None:
     log.info("%s", report)
     if report.stale:
         log.warning(
-            "%s rows came with other values than their objects were made of, which stay as they are. Rows that "
-            "change belong in a bucket with a unique key, under policy='upsert'.",
+            "%s rows came with other values than their objects were made of, and these stay as they are. "
+            "Rows that change belong in a bucket with a unique key, under policy='upsert'.",
             f"{report.stale:,}",
         )
     for row in report.rejected_rows[:_NAMED_IN_LOG]:
