@@ -222,6 +222,13 @@ def test_a_row_behind_one_that_is_rejected_has_its_turn(emulator, mixpeek, bucke
     assert prices(mixpeek, bucket) == [2.0]
 
 
+def test_so_has_one_behind_a_row_whose_key_is_there(mixpeek, bucket, load):
+    load(rows(1), policy="insert")
+    many = [*changed(rows(1)), *rows(1), *changed(rows(1))]
+    report = load(many, policy="insert", on_error="collect")
+    assert ([row.row for row in report.rejected_rows], report.stored) == ([0, 2], 1)
+
+
 @pytest.mark.parametrize("fields_", [("sku",), ("sku", "stars")])
 def test_keys_that_cannot_be_are_rejected_before_anything_is_sent(fields_, emulator, mixpeek):
     mixpeek.buckets.create("products", schema=SCHEMA, unique_key=fields_)
@@ -268,6 +275,17 @@ def test_an_object_that_two_rows_write_is_processed_after_the_second(
     assert order[-1] == "batched"
     assert emulator.state()["objects_processed"].get("0") is None
     assert prices(mixpeek, bucket)[0] == -1.0
+
+
+def test_a_row_that_is_there_and_in_a_batch_that_runs_is_not_batched_again(make_emulator, connect):
+    emulator = make_emulator(task_seconds=3_600)
+    mixpeek = connect(emulator)
+    mixpeek.buckets.create("products", schema=SCHEMA, unique_key="sku")
+    first = ingest(mixpeek, "products", rows(10), mapping=MAPPING, policy="insert")
+    again = ingest(mixpeek, "products", rows(12), mapping=MAPPING, policy="insert")
+    assert (again.stored, again.created) == (10, 2)
+    assert sorted(batch.objects for batch in again.batches) == [2, 10]
+    assert first.batches[0].batch_id in {batch.batch_id for batch in again.batches}
 
 
 def test_batches_know_which_of_them_hold_what_was_rewritten():
