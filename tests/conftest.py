@@ -17,6 +17,10 @@ settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--seed-of-ingestion", type=int, help="repeat one simulation of tests/ingest")
+
+
 @pytest.fixture
 def make_emulator() -> Iterator[Callable[..., Emulator]]:
     """Starts emulators with the settings given (``Emulator``'s), and stops them after the test."""

@@ -60,6 +60,7 @@ def test_every_example_is_parsed_without_an_error(examples: DagBag) -> None:
         "mixpeek_ingest_file",
         "mixpeek_legacy",
         "mixpeek_mapped_files",
+        "mixpeek_split_file",
         "mixpeek_taskflow_hook",
     ]
 
@@ -101,6 +102,19 @@ def test_each_mapped_file_is_stored_whole(
     bucket = mixpeek.buckets.find("airports_by_country")
     names = sorted(one.blobs[0].properties["text"] for one in mixpeek.objects.list(bucket.bucket_id))
     assert names == sorted(row["name"] for row in wanted)
+
+
+def test_a_file_that_is_cut_into_parts_is_stored_whole_and_once(
+    examples: DagBag, run_dag: Any, server: Emulator, mixpeek: MixpeekClient
+) -> None:
+    outcome = run(examples, run_dag, "mixpeek_split_file")
+
+    rows = airports()
+    assert len([one for one in outcome.get_task_instances() if one.task_id == "create_objects"]) == 3
+    assert server.state()["objects_processed"] == {"1": len(rows)}
+    bucket = mixpeek.buckets.find("split_airports")
+    stored = {one.model_extra["metadata"]["icao"] for one in mixpeek.objects.list(bucket.bucket_id)}
+    assert stored == {row["icao"] for row in rows}
 
 
 def test_films_keep_their_blanks_and_odd_titles_and_lose_only_repeated_keys(

@@ -105,6 +105,13 @@ def test_a_submit_whose_answer_was_lost_is_not_sent_again(world):
     assert (task.task_id, task.batch_id, task.status) == ("task_9", "btch_1", "PROCESSING")
 
 
+@pytest.mark.parametrize("lag", [[status(404)] * 3, [DRAFT, status(409), DRAFT, DRAFT]])
+def test_a_batch_that_does_not_show_yet_is_waited_for(world, lag):
+    world.answers = [reset(), *lag, RUNNING]
+    assert submit(world).task_id == "task_9"
+    assert not world.answers
+
+
 def test_a_batch_that_is_still_a_draft_is_submitted_again(world):
     world.answers = [reset(), DRAFT, TASK]
     assert submit(world).task_id == "task_1"
@@ -130,7 +137,9 @@ def test_a_draft_that_is_refused_is_an_error(world):
     assert not caught.value.may_be_stored
 
 
-@pytest.mark.parametrize("then", [[DRAFT, status(403)], [DRAFT, status(409), DRAFT], [status(404)]])
+@pytest.mark.parametrize(
+    "then", [[DRAFT, status(403)], [DRAFT, status(409), *[DRAFT] * 13], [status(404)] * 13]
+)
 def test_a_submit_stays_in_doubt_whatever_comes_after(world, then):
     world.answers = [reset(), *then]
     with pytest.raises(MixpeekError) as caught:

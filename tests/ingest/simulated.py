@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import cache
 from random import Random
 from typing import Any
 from urllib.parse import urlencode
@@ -29,14 +30,30 @@ class KilledError(BaseException):
 
 
 class Server:
-    """The real emulator application, called without a socket."""
+    """
+    The real emulator application, called without a socket.
 
-    def __init__(self, clockwork: Clockwork, **settings: Any) -> None:
-        self.emulator = Emulator(clock=lambda: WALL + clockwork.now, **settings)
+    Making one takes longer than a whole story, so that one serves many, one after another.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        self.clockwork: Clockwork | None = None
+        self.emulator = Emulator(clock=self._wall, **settings)
         self._loop = asyncio.new_event_loop()
 
-    def close(self) -> None:
-        self._loop.close()
+    @classmethod
+    @cache
+    def of(cls, **settings: Any) -> Server:
+        """The server with these settings."""
+        return cls(**settings)
+
+    def begin(self, clockwork: Clockwork) -> None:
+        """Forget everything, and live in this time."""
+        self.clockwork = clockwork
+        self.emulator.reset()
+
+    def _wall(self) -> float:
+        return WALL + (self.clockwork.now if self.clockwork else 0.0)
 
     def answer(self, request: Request) -> Answer:
         """What the server says; raises what breaks the connection."""

@@ -21,7 +21,7 @@ from airflow_provider.mixpeek.ingest._actions import SendObjects
 from airflow_provider.mixpeek.ingest._checkpoint import MemoryCheckpoint
 from airflow_provider.mixpeek.ingest._chunks import Row
 from airflow_provider.mixpeek.ingest._dicts import DictBlock
-from airflow_provider.mixpeek.ingest._journal import Journal
+from airflow_provider.mixpeek.ingest._journal import Journal, SupersededError
 from airflow_provider.mixpeek.ingest._keeper import Keeper
 from airflow_provider.mixpeek.ingest._run import Limits, Run
 from airflow_provider.mixpeek.ingest._sinks import Sinks
@@ -394,12 +394,13 @@ def test_a_try_that_another_has_taken_over_from_notes_nothing_any_more():
     keeper = Keeper(old, world, sinks=Sinks(), unrepeatable=1)
     keeper.begin(run)
     action = SendObjects((Row(7, b"{}", DictBlock(7, [{}])),))
-    assert keeper.objection(run, action) is None
+    keeper.permit(run, action)
     assert old.progress().sent == 8
     new.open()
     new.write(world, run.mark, sent=500)
     action = SendObjects((Row(8, b"{}", DictBlock(8, [{}])),))
-    assert "another try" in str(keeper.objection(run, action))
+    with pytest.raises(SupersededError):
+        keeper.permit(run, action)
     assert new.progress().sent == 500
 
 

@@ -12,13 +12,20 @@ from airflow_provider.mixpeek.client._errors import (
     MixpeekConfigError,
     MixpeekConflictError,
     MixpeekError,
+    MixpeekNotFoundError,
 )
-from airflow_provider.mixpeek.client._flow import Flow, Session, after
+from airflow_provider.mixpeek.client._flow import Flow, Session, Sleep, after
 from airflow_provider.mixpeek.client._generation import call
 from airflow_provider.mixpeek.client._models import Batch, Task
 from airflow_provider.mixpeek.waiting import Outcome
 
 RetryMode = Literal["transient_only", "all"]
+
+#: Seconds in which a batch that is not there, or is a DRAFT, may be one that does not show yet.
+SETTLE = 60.0
+
+#: Seconds between two looks at such a batch.
+LOOK_AGAIN = 5.0
 
 #: How often a submission whose answer was unclear, and that left its batch a DRAFT, is sent again.
 _SUBMITS = 3
@@ -92,7 +99,8 @@ def submit_batch(session: Session, bucket_id: str, batch_id: str, *, force: bool
     Submit a batch exactly once.
 
     After an unclear answer, a conflict included, the batch itself is asked: it is submitted again only while
-    it is still a DRAFT, and its task is returned when it is not.
+    it is still a DRAFT, and its task is returned when it is not. A batch that was submitted a moment ago may
+    look like a DRAFT, or not be there; that is believed after a minute.
     """
     in_doubt = False
     tries = 0
@@ -103,14 +111,39 @@ def submit_batch(session: Session, bucket_id: str, batch_id: str, *, force: bool
             tries += 1
             unclear = error.may_be_stored and not isinstance(error, MixpeekAnswerError)
             in_doubt = error.may_be_stored = in_doubt or error.may_be_stored
-            if not (unclear or isinstance(error, MixpeekConflictError)) or tries >= _SUBMITS:
+            conflict = isinstance(error, MixpeekConflictError)
+            if not (unclear or conflict):
                 raise
-            batch = yield from after(error, call(session, session.api.get_batch(bucket_id, batch_id)))
+            # With force no other batch is in the way, so a conflict means that this one is submitted.
+            patience = SETTLE if conflict and (in_doubt or force) else 0.0
+            batch = yield from after(error, _look(session, bucket_id, batch_id, patience, in_doubt=in_doubt))
             if session.api.batch_words.get(batch.status) is not Outcome.WAITS_FOR_CALLER:
                 return _task_of(batch, error)
-            if isinstance(error, MixpeekConflictError):
-                # It is a DRAFT and was refused: something else is in the way, and repeating will not move it.
+            # A DRAFT that was refused: something is in the way, and repeating will not move it.
+            if conflict or tries >= _SUBMITS:
                 raise
+
+
+def _look(session: Session, bucket_id: str, batch_id: str, patience: float, *, in_doubt: bool) -> Flow[Batch]:
+    """
+    Look at a batch that may have been submitted.
+
+    :param patience: Seconds in which a DRAFT may be one whose submission does not show yet.
+    :param in_doubt: Its submission may have arrived, so that the batch must be there.
+    """
+    started = session.clock()
+    while True:
+        passed = session.clock() - started
+        try:
+            batch = yield from call(session, session.api.get_batch(bucket_id, batch_id))
+        except MixpeekNotFoundError:
+            if not in_doubt or passed >= SETTLE:
+                raise
+        else:
+            is_draft = session.api.batch_words.get(batch.status) is Outcome.WAITS_FOR_CALLER
+            if not is_draft or passed >= patience:
+                return batch
+        yield Sleep(LOOK_AGAIN)
 
 
 def _task_of(batch: Batch, why: MixpeekError) -> Task:

@@ -19,12 +19,6 @@ from airflow_provider.mixpeek.waiting import Outcome
 
 log = logging.getLogger("airflow_provider.mixpeek.ingest")
 
-#: Seconds in which a batch that is not there, or is a draft, may be one that does not show yet.
-SETTLE = 60.0
-
-#: Seconds between two looks at such a batch.
-_LOOK_AGAIN = 5.0
-
 
 def create(action: CreateBatch, session: Session, bucket_id: str) -> Flow[Tell]:
     """Create a batch, and leave it a draft."""
@@ -81,9 +75,9 @@ def look(noted: NotedBatch, session: Session, *, before_row: int) -> Flow[LiveBa
         try:
             batch = yield from call(session, session.api.get_batch(noted.bucket_id, noted.batch_id))
         except MixpeekNotFoundError:
-            if session.wall() - noted.noted_at >= SETTLE:
+            if session.wall() - noted.noted_at >= _batch_flows.SETTLE:
                 return LiveBatch(noted.batch_id, None)
-            yield Sleep(_LOOK_AGAIN)
+            yield Sleep(_batch_flows.LOOK_AGAIN)
         else:
             seen = _seen(batch, session)
             well = seen.outcome in (Outcome.RUNNING, Outcome.DONE) and not seen.failed_ids
@@ -94,6 +88,7 @@ def look(noted: NotedBatch, session: Session, *, before_row: int) -> Flow[LiveBa
 
 def _seen(batch: Batch, session: Session) -> LiveBatch:
     outcome = session.api.batch_words.get(batch.status, Outcome.UNKNOWN)
+    has_ended = outcome in (Outcome.DONE, Outcome.PARTIAL)
     members = tuple(batch.object_ids)
     return LiveBatch(
         batch.batch_id,
@@ -101,7 +96,8 @@ def _seen(batch: Batch, session: Session) -> LiveBatch:
         task_id=None if outcome is Outcome.WAITS_FOR_CALLER else (batch.task_id or ""),
         objects=len(members),
         object_ids=members,
-        failed_ids=tuple(failed.object_id for failed in batch.failed_objects),
+        # Of one that has not ended, they may yet be done.
+        failed_ids=tuple(failed.object_id for failed in batch.failed_objects) if has_ended else (),
         dedup_strategy=str((batch.model_extra or {}).get("dedup_strategy") or "skip"),
         is_ours=batch.batch_name == batch_name(members),
     )

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from airflow_provider.mixpeek.client import MixpeekClient
+from airflow_provider.mixpeek.client import MixpeekClient, MixpeekConfigError
 from airflow_provider.mixpeek.ingest import _telling
 from airflow_provider.mixpeek.ingest._checkpoint import Checkpoint, MemoryCheckpoint
 from airflow_provider.mixpeek.ingest._design import Design
@@ -159,6 +159,12 @@ def ingest(
         mode,
         scope,
     )
+    if rerun == "again" and checkpoint is None:
+        raise MixpeekConfigError(
+            'rerun="again" needs a checkpoint: without one, a call that makes everything anew and one that '
+            "goes on with that cannot be told apart",
+            hint="Pass checkpoint=. (In Airflow: it came with 3.3.)",
+        )
     journal = Journal(checkpoint or MemoryCheckpoint(), wall=mixpeek.session.wall)
     journal.open(rerun=rerun, number=rerun_number)
     if journal.salt:

@@ -125,12 +125,17 @@ class Journal:
         now = self._read_load()
         return bool(now.writer) and now.writer != self._load.writer
 
-    def superseded(self) -> SupersededError:
-        """What to stop with then."""
-        return SupersededError(
-            "another try of this load has begun, and goes on where this one is",
-            hint="Nothing is to be done: look at that try. This one has left it everything that was stored.",
-        )
+    def check_writer(self) -> None:
+        """
+        See that this try may go on.
+
+        :raises SupersededError: another one has taken over.
+        """
+        if self.is_superseded:
+            raise SupersededError(
+                "another try of this load has begun, and goes on where this one is",
+                hint="Nothing is to be done: look at that try. This one has left it all that was stored.",
+            )
 
     # -- progress ------------------------------------------------------------------------------------------
 
@@ -153,7 +158,9 @@ class Journal:
         Write the watermark down.
 
         :param sent: Number of the row after the last that may have been sent.
+        :raises SupersededError: another try has taken over; likewise of all that writes.
         """
+        self.check_writer()
         progress = {
             "version": _VERSION,
             "begun": self._load.begun,
@@ -169,6 +176,7 @@ class Journal:
 
     def finish(self) -> None:
         """The load got to its end."""
+        self.check_writer()
         self._write_load(replace(self._load, finished=True))
 
     # -- what is being processed ---------------------------------------------------------------------------
@@ -180,6 +188,7 @@ class Journal:
 
     def note_batch(self, bucket_id: str, batch_id: str, upto_row: int) -> None:
         """Write a batch down, which is submitted after that and not before."""
+        self.check_writer()
         self._batches.append([bucket_id, batch_id, upto_row, round(self._wall(), 3)])
         self._write_last("batches", self._batches, _BATCHES)
 
@@ -189,6 +198,7 @@ class Journal:
 
     def note_tasks(self, task_ids: Sequence[str]) -> None:
         """Write tasks down, before the watermark passes their rows."""
+        self.check_writer()
         start = len(self._tasks)
         self._tasks.extend(task_ids)
         for chunk in range(start // _TASKS, -(-len(self._tasks) // _TASKS)):

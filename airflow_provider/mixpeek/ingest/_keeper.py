@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from airflow_provider.mixpeek.ingest._actions import Action, CreateBatch, SendObjects, SubmitBatch
-from airflow_provider.mixpeek.ingest._journal import Journal, SupersededError
+from airflow_provider.mixpeek.ingest._journal import Journal
 from airflow_provider.mixpeek.ingest._results import Stored
 from airflow_provider.mixpeek.ingest._run import Run
 from airflow_provider.mixpeek.ingest._sinks import Sinks
@@ -58,29 +58,27 @@ class Keeper:
         self._is_behind = False
 
     def begin(self, run: Run) -> None:
-        """Write down what is about to be stored, before any of it is."""
+        """
+        Write down what is about to be stored, before any of it is.
+
+        :raises MixpeekError: it cannot be; likewise of all that writes.
+        """
         self._sinks.start(run.mark.row)
         self._write(run)
 
-    def objection(self, run: Run, action: Action) -> SupersededError | None:
+    def permit(self, run: Run, action: Action) -> None:
         """
         Write down what must be before an action is carried out.
 
-        :return: Why it must not be: another try has taken over, and would do the same.
+        :raises SupersededError: it must not be: another try has taken over, and would do the same.
         """
-        first_unnoted = None
-        if isinstance(action, SendObjects):
-            if not self._ahead or action.rows[-1].number < self._sent:
-                return None
-            first_unnoted = action.rows[-1].number + self._ahead
-        elif not isinstance(action, CreateBatch | SubmitBatch):
-            return None
-        if self._journal.is_superseded:
-            return self._journal.superseded()
-        if first_unnoted is not None:
-            self._sent = first_unnoted
-            self._write(run)
-        return None
+        if isinstance(action, CreateBatch | SubmitBatch):
+            self._journal.check_writer()
+        elif isinstance(action, SendObjects) and self._ahead:
+            last = action.rows[-1].number
+            if last >= self._sent:
+                self._sent = last + self._ahead
+                self._write(run)
 
     def keep(self, run: Run, *, at_once: bool = False) -> None:
         """
@@ -95,9 +93,7 @@ class Keeper:
         self._write_at = self._clock() + self._every
         if self._is_behind or run.passed == self._written:
             return
-        if self._journal.is_superseded:
-            run.stop(self._journal.superseded())
-            return
+        self._journal.check_writer()
         self._is_behind = True
         entries = run.release()
         tasks = [

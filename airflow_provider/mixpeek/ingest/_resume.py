@@ -18,6 +18,7 @@ from airflow_provider.mixpeek.ingest._journal import Journal, Progress
 from airflow_provider.mixpeek.ingest._ledger import Mark, chained
 from airflow_provider.mixpeek.ingest._rows import Prepared
 from airflow_provider.mixpeek.ingest._world import SourceChangedError, World
+from airflow_provider.mixpeek.waiting import Outcome
 
 log = logging.getLogger("airflow_provider.mixpeek.ingest")
 
@@ -79,13 +80,17 @@ def take_over(journal: Journal, world: World, mark: Mark | None, *, look: Look) 
     if not noted:
         return Beginning(mark, Inherited())
     looks = look(noted, mark.row if mark else 0)
-    if mark and any(batch.outcome is None for batch in looks):
-        log.warning(
-            "A batch of an earlier try is gone, and only the rows can tell what it held: beginning at the "
-            "first row. What is stored is found by its key and not stored again."
-        )
-        mark = None
-        looks = look(noted, 0)
+    if mark:
+        is_gone = any(batch.outcome is None for batch in looks)
+        if is_gone:
+            log.warning(
+                "A batch of an earlier try is gone, and only the rows can tell what it held: beginning at "
+                "the first row. What is stored is found by its key and not stored again."
+            )
+            mark = None
+        if is_gone or any(batch.failed_ids or batch.outcome is Outcome.FAILED for batch in looks):
+            # What failed may be in any of the others by now, so the members of all count.
+            looks = look(noted, 0)
     inherited = inherit(looks)
     log.info(
         "Earlier tries have left %d batches: %d run or are done, %d were never submitted and are now, "

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 from airflow_provider.mixpeek.client import MixpeekError, MixpeekStoppedError
@@ -67,24 +68,26 @@ def drive(
     pool = _Pool(perform, in_flight)
     tell_at = clock() + PROGRESS
     try:
-        keeper.begin(run)
+        with _stopping(run):
+            keeper.begin(run)
         while not run.finished:
             while pool.has_room and (action := run.next_action()) is not None:
-                if (objection := keeper.objection(run, action)) is not None:
-                    run.failed(action, objection)
-                else:
+                with _stopping(run, action):
+                    keeper.permit(run, action)
                     pool.give(action)
             if run.wants_rows and not pool.has_answers:
                 _read(run, blocks)
             else:
                 pool.hear(run, timeout=LOOK_UP)
-            _keep(run, keeper)
+            with _stopping(run):
+                keeper.keep(run)
             if run.failure is not None:
                 stop.set()
             if clock() >= tell_at:
                 tell_at = clock() + PROGRESS
                 log.info("%s", run.progress())
-        _keep(run, keeper, at_once=True)
+        with _stopping(run):
+            keeper.keep(run, at_once=True)
     except BaseException as interruption:
         run.stop(interruption)
         stop.set()
@@ -100,11 +103,14 @@ def drive(
         pool.dismiss()
 
 
-def _keep(run: Run, keeper: Keeper, *, at_once: bool = False) -> None:
+@contextmanager
+def _stopping(run: Run, action: Action | None = None) -> Iterator[None]:
+    """Stop a run whose progress cannot be kept. Nobody is in a hurry: what is under way will be answered."""
     try:
-        keeper.keep(run, at_once=at_once)
+        yield
     except MixpeekError as error:
-        # Files that cannot be written. Nobody is in a hurry: what is under way will be answered.
+        if action is not None:
+            run.failed(action, error)
         run.stop(error)
 
 

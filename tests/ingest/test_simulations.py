@@ -1,0 +1,236 @@
+"""
+The whole ingestion in virtual time over the real emulator application: what threads, servers, killers, second
+tries and people who change things do comes from a seed. A violation names its seed, and this repeats it:
+
+    pytest tests/ingest/test_simulations.py --seed-of-ingestion 4711
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from airflow_provider.mixpeek.ingest import Report, SourceChangedError, _load, _threads
+
+from .clockwork import Clockwork
+from .shop import BATCH, BATCHES, SCHEMA, SUBMIT
+from .simulated import Server, Store, Try, by_sku, objects, seeded
+
+#: 10,000 in all, in pieces that run side by side.
+PIECES, SEEDS = 100, 100
+
+LOOK = "/v1/buckets/{bucket_identifier}/batches/{batch_id}"
+SERVERS: list[dict[str, Any]] = [
+    {"task_seconds": 1},
+    {"task_seconds": 0, "submit_interval": 0},
+    {"task_seconds": 30, "draft_seconds": 40},
+    {"task_seconds": 1, "visibility_lag": 5},
+    {"task_seconds": 30, "max_batch_size": 4},
+    {"task_seconds": 1, "max_batch_size": 4, "visibility_lag": 5, "draft_seconds": 40},
+]
+
+
+class Story:
+    """One load from its first try to its end."""
+
+    def __init__(self, seed: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.chance = chance = seeded(seed)
+        self.clockwork = Clockwork(chance)
+        monkeypatch.setattr(_threads, "threading", self.clockwork.threading)
+        monkeypatch.setattr(_threads, "queue", self.clockwork.queue)
+        monkeypatch.setattr(_load, "threading", self.clockwork.threading)
+        self.server = Server.of(**chance.choice(SERVERS))
+        self.server.begin(self.clockwork)
+        self.store = Store() if chance.random() < 0.7 else None
+        self.process = chance.choice(["new", "new", "all", False])
+        self.mode = chance.choice(["content", "content", "columns", "position"])
+        self.file = folder / f"films-{seed}.jsonl"
+        wrong = 0.0 if chance.random() < 0.5 else 0.1
+        self.rows = [self._row(number, wrong) for number in range(chance.randint(5, 30))]
+        self._written: list[dict[str, Any]] = []
+        self.number = 0
+        self.rerun = chance.choice(["replay", "replay", "again"]) if self.store is not None else "replay"
+        #: How often all rows were made anew, on request.
+        self.anew = 0
+        self.finished = False
+        self.bucket_id = ""
+
+    def _row(self, number: int, wrong: float = 0.0) -> dict[str, Any]:
+        title = None if self.chance.random() < wrong else f"Film {number}"
+        return {"title": title, "sku": f"S{number:03}", "price": number / 4, "stars": number % 5}
+
+    # -- tries ---------------------------------------------------------------------------------------------
+
+    def start(self) -> Try:
+        """A try begins."""
+        if self.finished and self.number > self.counted:
+            self.anew += self.rerun == "again" and self.store is not None
+            self.finished = False
+        self.counted = self.number
+        return Try(self.clockwork, self.server, "current", self._arguments)
+
+    counted = 0
+
+    def _arguments(self, this: Try) -> dict[str, Any]:
+        mapping: dict[str, Any] = {"blobs": {"title": "title"}, "metadata": ["sku", "price", "stars"]}
+        if self.mode == "columns":
+            mapping["idempotency_key"] = ["sku"]
+        return {
+            "bucket": "products",
+            "rows": self._source(),
+            "mapping": mapping,
+            "scope": "load",
+            "on_error": "collect",
+            "process": self.process,
+            "batch_size": 7,
+            "max_request_bytes": 1_200,
+            "in_flight": 4,
+            "checkpoint": None if self.store is None else self.store.of(this.process),
+            "rerun": self.rerun,
+            "rerun_number": self.number,
+        }
+
+    def _source(self) -> Any:
+        """The rows, in the form and the order in which they come this time."""
+        if self.mode == "position":
+            if self._written != self.rows:
+                pd.DataFrame(self.rows).to_json(self.file, orient="records", lines=True)
+                self._written = list(self.rows)
+            return str(self.file)
+        rows = list(self.rows)
+        if self.chance.random() < 0.15:
+            self.chance.shuffle(rows)
+        return self.chance.choice([lambda: rows, lambda: pd.DataFrame(rows), lambda: iter(rows)])()
+
+    def wait(self, *tries: Try, at_most: float) -> None:
+        """Until the tries are over, or so many seconds."""
+        until = self.clockwork.now + at_most
+        self.clockwork.at(until, lambda: None)
+        self.clockwork.run(lambda: all(each.over for each in tries) or self.clockwork.now >= until)
+
+    # -- what happens --------------------------------------------------------------------------------------
+
+    def faults(self) -> None:
+        """What the server will do wrong."""
+        chance, emulator = self.chance, self.server.emulator
+        kinds: list[dict[str, Any]] = [
+            {"fault": "reset_before"},
+            {"fault": "reset_after"},
+            {"fault": "reset_late", "seconds": chance.choice([1, 10, 100])},
+            {"fault": "status", "status": 500, "after": True},
+            {"fault": "status", "status": 503},
+            {"fault": "status", "status": 429, "headers": {"Retry-After": "3"}},
+        ]
+        for kind in chance.sample(kinds, chance.randint(0, 4)):
+            for path in (BATCH, BATCHES, SUBMIT, LOOK):
+                if kind["fault"] == "reset_late" and path == LOOK:
+                    continue
+                rule = {"path": path, "probability": chance.choice([0.02, 0.1, 0.2])}
+                emulator.fault({**kind, **rule, "seed": chance.randint(0, 10**6)})
+        if chance.random() < 0.3:
+            partly = {"status": "COMPLETED_WITH_ERRORS", "failed_objects": 2, "error_type": "transient"}
+            how = chance.choice([{"status": "FAILED", "error": "GPU on fire"}, partly])
+            emulator.fault({"fault": "task_outcome", **how, "times": chance.randint(1, 2)})
+
+    def tell(self) -> list[Report]:
+        """Tries until one gets to the end, whatever happens to them."""
+        chance = self.chance
+        properties = {name: {"type": kind} for name, kind in {**SCHEMA, "metadata": "object"}.items()}
+        body = {"bucket_name": "products", "bucket_schema": {"properties": properties}}
+        self.bucket_id = self.server.ask("POST", "/v1/buckets", body)["bucket_id"]
+        self.faults()
+        reports: list[Report] = []
+        for _ in range(chance.randint(0, 5)):
+            tries = [self.start()]
+            self.wait(*tries, at_most=chance.choice([0.3, 1, 3, 10, 200]))
+            if self.store is not None and not tries[0].over and chance.random() < 0.3:
+                # Everybody believes the first one dead.
+                tries.append(self.start())
+                self.wait(*tries, at_most=chance.choice([0.5, 2, 60]))
+            for each in tries:
+                if not each.over:
+                    each.kill()
+                if each.report:
+                    reports.append(each.report)
+                    self.finished = True
+            if chance.random() < 0.3:
+                self.clockwork.now += chance.choice([1, 70, 2_000])
+            self._change()
+        self.server.emulator.clear_faults()
+        self.clockwork.now += 200  # what is still on its way arrives
+        for _ in range(4):
+            last = self.start()
+            self.wait(last, at_most=10_000)
+            if last.report is not None:
+                self.clockwork.now += 100
+                return [*reports, last.report]
+        raise AssertionError(f"it never ends: {last.error}")
+
+    def _change(self) -> None:
+        """A person does something."""
+        chance = self.chance
+        if chance.random() < 0.3:
+            self.number += 1
+            if chance.random() < 0.3:
+                # Rows may be added when the task is cleared, which accepts it.
+                self.rows += [self._row(len(self.rows) + number) for number in range(3)]
+
+
+# -- what must hold ----------------------------------------------------------------------------------------
+
+
+def check(story: Story, reports: list[Report]) -> None:
+    """Each row is one object, and each object was processed once; the last report tells all of it."""
+    wrong = {row["sku"] for row in story.rows if row["title"] is None}
+    good = {row["sku"] for row in story.rows} - wrong
+    found = by_sku(objects(story.server, story.bucket_id, "current"))
+    assert set(found) == good, "each row is there"
+    if story.anew == 0:
+        assert set(found.values()) <= {1}, "each row is one object"
+    else:
+        assert set(found.values()) <= {*range(1, story.anew + 2)}, "no row is more objects than was asked for"
+    last = reports[-1]
+    assert (last.rows_read, last.rejected) == (len(story.rows), len(wrong))
+    assert (last.unsent, last.in_doubt) == (0, 0)
+    processed = Counter(
+        {int(times): n for times, n in story.server.emulator.state()["objects_processed"].items()}
+    )
+    if story.process is False:
+        assert set(processed) <= {0}
+    elif story.process == "new" or story.store is not None:
+        # What failed of a load that was made anew is nobody's business any more.
+        assert not good or set(processed) - ({0} if story.anew else set()) == {1}, (
+            f"each object is processed once: {processed}"
+        )
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    logger = logging.getLogger("airflow_provider.mixpeek")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    yield
+    logger.setLevel(before)
+
+
+def run(seed: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        story = Story(seed, folder, patched)
+        try:
+            check(story, story.tell())
+        except (AssertionError, SourceChangedError) as error:
+            raise AssertionError(f"seed {seed}: {error}") from error
+
+
+@pytest.mark.parametrize("piece", range(PIECES))
+def test_whatever_happens_each_row_is_one_object_and_is_processed_once(piece, tmp_path, monkeypatch, request):
+    only = request.config.getoption("--seed-of-ingestion")
+    seeds = [only] if only is not None else range(piece * SEEDS, (piece + 1) * SEEDS)
+    for seed in seeds:
+        run(seed, tmp_path, monkeypatch)
