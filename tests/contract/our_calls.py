@@ -17,6 +17,7 @@ from airflow_provider.mixpeek.client import MixpeekClient, NewBlob
 from airflow_provider.mixpeek.client._flow import Answer, Request
 from airflow_provider.mixpeek.emulator import Emulator
 from airflow_provider.mixpeek.ingest import ObjectMapping, ingest
+from airflow_provider.mixpeek.ingest._checkpoint import MemoryCheckpoint
 
 Sent = dict[str, Any]
 
@@ -51,11 +52,11 @@ LOOSE: list[Any] = [
 
 
 @contextlib.contextmanager
-def taken_down(generation: str) -> Iterator[tuple[MixpeekClient, list[Sent]]]:
+def taken_down(generation: str, **settings: Any) -> Iterator[tuple[MixpeekClient, list[Sent]]]:
     """A client of an emulator, and the bodies that it sends: ``[{"method", "path", "body"}]``."""
     sent: list[Sent] = []
     with (
-        Emulator(generation=generation, task_seconds=0, submit_interval=0) as emulator,  # type: ignore[arg-type]
+        Emulator(generation=generation, task_seconds=0, submit_interval=0, **settings) as emulator,  # type: ignore[arg-type]
         MixpeekClient(
             "sk_contract", namespace="contract", base_url=emulator.url, generation=generation
         ) as client,
@@ -209,7 +210,39 @@ def calls_of_ingestion(generation: str) -> list[Sent]:
         take(LOOSE, {"text": "title"}, ["loose"], scope="loose")
         take(TEXTS, {"text": "value"}, [], mapping={"idempotency_key": ["row"]})
         take(TEXTS, {"text": "value"}, [], scope="all", process="all")
+        take(TEXTS, {"text": "value"}, [], scope="once", skip_duplicates=True)
+        if generation == "current":
+            _with_a_unique_key(client)
+            with taken_down(generation, api_version="0.81") as (older, marked):
+                _with_markers(older)
+            sent += marked
+        else:
+            _with_markers(client)
     return sent
+
+
+def _with_a_unique_key(client: MixpeekClient) -> None:
+    """Rows that are new, that are there, and that are others than what is there, which is looked at then."""
+    client.buckets.create(
+        "unique", schema={"title": "text", "sku": "string", "year": "integer"}, unique_key="sku"
+    )
+    mapping = ObjectMapping(blobs={"title": "title"}, metadata=["sku", "year", "loose"])
+    films = [{"title": "A film", "sku": str(year), "year": year, "loose": 1} for year in (1963, 1964)]
+    for policy, years in (("insert", 0), ("insert", 1), ("update", 2), ("upsert", 3)):
+        rows = [film | {"year": film["year"] + years} for film in films]
+        rows.append(films[0] | {"sku": f"new {policy}"})
+        ingest(client, "unique", rows, mapping=mapping, policy=policy, on_error="collect")  # type: ignore[arg-type]
+
+
+def _with_markers(client: MixpeekClient) -> None:
+    """Objects that keep the keys of their rows, and the look for those of a load that is replayed."""
+    client.buckets.create("marked", schema={"title": "text", "sku": "string"})
+    mapping = ObjectMapping(blobs={"title": "title"}, metadata=["sku", "loose"], idempotency_key=["sku"])
+    films = [{"title": "A film", "sku": str(year), "loose": 1} for year in (1963, 1964)]
+    checkpoint = MemoryCheckpoint()
+    for _ in range(2):
+        report = ingest(client, "marked", films, mapping=mapping, checkpoint=checkpoint, rerun="replay")
+    assert report.replayed == len(films)
 
 
 def _given(kind: str, *, base64: bool) -> list[Any]:

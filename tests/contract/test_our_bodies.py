@@ -35,6 +35,19 @@ def test_the_legacy_models_accept_our_bodies(legacy_models_accept: Judge, calls:
     assert legacy_models_accept(sent) == []
 
 
+def test_rows_that_may_be_stored_are_looked_for_and_unique_keys_are_among_them() -> None:
+    for generation in ("current", "legacy"):
+        sent = [json.dumps(each["body"]) for each in calls_of_ingestion(generation)]
+        for part in (
+            '"field": "metadata.ingest_key", "operator": "in"',
+            '"ingest_key": "mxp1-',
+            '"ingest_hash"',
+        ):
+            assert any(part in body for body in sent)
+        by_key = [body for body in sent if '"field": "sku", "operator": "eq"' in body]
+        assert bool(by_key) is (generation == "current")
+
+
 def test_the_judges_would_see_what_they_do_not_know(
     models_accept: Judge, legacy_models_accept: Judge
 ) -> None:

@@ -77,7 +77,9 @@ class CurrentApi(CurrentBatches):
         """Declared values travel at the object's root, all others in the one object ``metadata``."""
         body: dict[str, Any] = {"blobs": blobs, **fields}
         if metadata:
-            body["metadata"] = metadata
+            # A property of that name may be declared, and filled.
+            own = fields.get("metadata")
+            body["metadata"] = {**own, **metadata} if isinstance(own, Mapping) else metadata
         if key_prefix is not None:
             body["key_prefix"] = key_prefix
         if idempotency_key is not None:

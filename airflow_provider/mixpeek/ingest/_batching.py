@@ -34,7 +34,8 @@ class Batching:
         self._replace = replaces
         # Objects that wait for a batch, and the row of each: an object that comes twice is in a batch once.
         self._waiting: dict[str, int] = {}
-        self._waiting_replace = replaces
+        # Those of them that may have documents of other values.
+        self._rewritten: set[str] = set()
         #: First rows of batches that are not submitted, in the order of the rows.
         self._open: deque[int] = deque()
         self._to_create: deque[CreateBatch] = deque()
@@ -51,17 +52,18 @@ class Batching:
 
     # -- what happened -------------------------------------------------------------------------------------
 
-    def add(self, object_id: str, row: int, *, replace: bool) -> None:
+    def add(self, object_id: str, row: int, *, rewritten: bool = False) -> None:
         """
         An object is to be processed.
 
-        :param replace: It may have documents of other values.
+        :param rewritten: It may have documents of other values, and a batch that holds it may have them too.
         """
-        if object_id in self._taken:
+        if object_id in self._taken and not rewritten:
             self._take_up(object_id)
-        else:
-            self._waiting.setdefault(object_id, row)
-            self._waiting_replace |= replace
+            return
+        self._waiting.setdefault(object_id, row)
+        if rewritten:
+            self._rewritten.add(object_id)
 
     def listed(self, batches: Iterable[LiveBatch]) -> None:
         """Live batches of the bucket, whoever made them."""
@@ -86,9 +88,11 @@ class Batching:
                 del self._waiting[object_id]
             if self._once:
                 self._taken.update(dict.fromkeys(rows))
-            self._to_create.append(CreateBatch(tuple(rows), self._strategy, tuple(rows.values())))
+            replace = self._replace or not self._rewritten.isdisjoint(rows)
+            self._rewritten.difference_update(rows)
+            strategy = "replace" if replace else "skip"
+            self._to_create.append(CreateBatch(tuple(rows), strategy, tuple(rows.values())))
             self._open.append(self._to_create[-1].rows[0])
-            self._waiting_replace = self._replace
 
     def created(self, action: CreateBatch, batch_id: str, made: CreateBatch) -> None:
         """A batch was created; it is submitted after it was noted."""
@@ -153,10 +157,6 @@ class Batching:
         return min(settled, first_waiting, min(self._open, default=settled))
 
     # -- inside --------------------------------------------------------------------------------------------
-
-    @property
-    def _strategy(self) -> str:
-        return "replace" if self._waiting_replace else "skip"
 
     def _cut(self, object_ids: tuple[str, ...], strategy: str) -> None:
         """Batches of objects whose rows are done with: they hold back no watermark."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import cast
 
-from airflow_provider.mixpeek.client import Bucket, BucketSchema, MixpeekClient
+from airflow_provider.mixpeek.client import Bucket, BucketSchema, MixpeekClient, MixpeekConfigError
 from airflow_provider.mixpeek.client._schema import METADATA
 from airflow_provider.mixpeek.ingest._errors import MappingError
 from airflow_provider.mixpeek.ingest._identity import Keyer, Mode, row_keyer
@@ -28,6 +28,7 @@ class Design:
     Those that need the columns are made when they are first asked for.
 
     :param scope: Of the keys.
+    :raises MixpeekConfigError: changed rows are to be rejected, and nothing would tell them.
     """
 
     def __init__(
@@ -56,6 +57,12 @@ class Design:
         self._can_mark = options.markers and (
             not self._api.metadata_is_declared or (metadata is not None and metadata.type == "object")
         )
+        if options.on_changed == "reject" and not (self._keeps_hash and mode == "columns"):
+            raise MixpeekConfigError(
+                'on_changed="reject" is for rows with an idempotency_key whose objects keep a hash of their '
+                "values, and these do not",
+                hint="They do in a bucket that declares 'metadata' as an object, unless markers=False.",
+            )
 
     @property
     def max_objects(self) -> int:
@@ -102,11 +109,12 @@ class Design:
             skip_duplicates=self._options.skip_duplicates,
         )
 
-    def target(self, *, doubtful_before: int) -> Target:
+    def target(self, *, doubtful_before: int, started: float) -> Target:
         """
         Where they go.
 
         :param doubtful_before: Rows before this one may have been sent by an earlier try.
+        :param started: When this try was, on the session's clock; earlier ones were over then.
         """
         return Target(
             self._bucket.bucket_id,
@@ -115,7 +123,9 @@ class Design:
             policy=self._policy,
             marked=self.marked,
             doubtful_before=doubtful_before,
+            started=started,
             on_changed=self._options.on_changed,
+            skip_duplicates=self._options.skip_duplicates,
         )
 
     def keyer(self) -> Keyer:
@@ -148,15 +158,17 @@ class Design:
 
     @property
     def _keeps_hash(self) -> bool:
-        return self._can_mark and bool(self.unique or (self.keyed and self.mode == "columns"))
+        return self._can_mark and bool(self.unique or self.mode == "columns")
 
     def _check_names(self, planned: Plan) -> None:
+        fed = {feed.name for feed in planned.fields}
+        # On the legacy generation declared columns travel there too.
+        inside = {*planned.metadata} | (set() if self._api.metadata_is_declared else fed)
         problems = [
             f"metadata: {name!r} is a field that ingestion adds; rename the column, or pass markers=False"
             for name, added in ((INGEST_KEY, self.marked), (INGEST_HASH, self._keeps_hash))
-            if added and name in planned.metadata
+            if added and name in inside
         ]
-        fed = {feed.name for feed in planned.fields}
         problems += [
             f"the property {name!r} is part of the bucket's unique key, and no metadata column fills it"
             for name in self.unique

@@ -147,7 +147,7 @@ def ingest(
     mapped = ObjectMapping.of(mapping)
     mode = check_mode(keys, mapped, source)
     target = mixpeek.buckets.find(bucket)
-    check_bucket(mixpeek, target, options)
+    check_bucket(mixpeek, target, options, mode)
     scope = check_scope(scope, mode, bucket=target)
     destinations = Destinations(rejected_to, receipt_to, receipt_format)
     destinations.check()

@@ -50,6 +50,7 @@ class _Load:
     :param replayed: It was begun anew under its old keys: any of its rows may be stored already.
     :param finished: The load got to its end.
     :param number: The caller's number of reruns.
+    :param accepts: A person has asked for the load since its source was last written down: it may have changed.
     """
 
     writer: str = ""
@@ -58,6 +59,7 @@ class _Load:
     replayed: bool = False
     finished: bool = False
     number: int | None = None
+    accepts: bool = False
     version: int = _VERSION
 
 
@@ -90,8 +92,6 @@ class Journal:
         self._tasks: list[str] = []
         #: What is written is still there for the next try.
         self.lasts = not isinstance(checkpoint, MemoryCheckpoint)
-        #: A person has asked for the load, since the last try.
-        self.was_asked_for = False
 
     def open(self, *, rerun: Rerun | None = None, number: int | None = None) -> None:
         """
@@ -104,9 +104,11 @@ class Journal:
         before = self._read_load()
         # A person had asked for it before, and of that nothing is left: the load was finished, and forgotten.
         is_forgotten = not before.writer and bool(number)
-        self.was_asked_for = number is not None and number > (before.number or 0)
-        load = replace(before, writer=secrets.token_hex(8), number=number)
-        if rerun and (before.finished or is_forgotten) and (number is None or self.was_asked_for):
+        is_asked_for = number is not None and number > (before.number or 0)
+        load = replace(
+            before, writer=secrets.token_hex(8), number=number, accepts=before.accepts or is_asked_for
+        )
+        if rerun and (before.finished or is_forgotten) and (number is None or is_asked_for):
             load = replace(load, finished=False, begun=before.begun + 1, replayed=rerun == "replay")
             if rerun == "again":
                 load = replace(load, salt=secrets.token_hex(8))
@@ -118,6 +120,11 @@ class Journal:
     def salt(self) -> str:
         """Enters every key; empty but where a finished load was done again."""
         return self._load.salt
+
+    @property
+    def accepts_changes(self) -> bool:
+        """Whether a person has asked for the load since its source was last written down."""
+        return self._load.accepts
 
     @property
     def is_superseded(self) -> bool:
@@ -173,6 +180,8 @@ class Journal:
         if mark.place is not None:
             progress["place"] = list(mark.place)
         self._checkpoint.set("progress", progress)
+        if self._load.accepts:
+            self._write_load(replace(self._load, accepts=False))
 
     def finish(self) -> None:
         """The load got to its end."""

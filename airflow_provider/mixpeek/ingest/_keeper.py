@@ -18,8 +18,8 @@ EVERY = 1.0
 #: Likewise where each time makes files as well.
 EVERY_WITH_FILES = 10.0
 
-#: Rows for which it is written down beforehand that they may be sent, where that must be known.
-AHEAD = 10_000
+#: Full requests whose rows are written down before they are sent, where it must be known that they may be.
+AHEAD = 200
 
 
 class Keeper:
@@ -30,7 +30,8 @@ class Keeper:
     :param sinks: Get every row before the watermark passes it; with them the watermark is written less often,
         since each time makes files.
     :param sent: Number of the row after the last that earlier tries may have sent.
-    :param writes_ahead: Rows must not be sent twice: that they may be is written down before they are.
+    :param unrepeatable: Rows of one request, where none must be sent twice: that they may be sent is written
+        down before they are. 0: they may.
     :param clock: Monotonic seconds.
     """
 
@@ -41,7 +42,7 @@ class Keeper:
         *,
         sinks: Sinks,
         sent: int = 0,
-        writes_ahead: bool = False,
+        unrepeatable: int = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._journal = journal
@@ -51,7 +52,7 @@ class Keeper:
         self._every = EVERY_WITH_FILES if sinks else EVERY
         self._write_at = clock() + self._every
         self._written: int | None = None
-        self._writes_ahead = writes_ahead
+        self._ahead = AHEAD * unrepeatable
         self._sent = sent
         # Set while rows that the watermark has passed are not where they belong yet.
         self._is_behind = False
@@ -73,10 +74,10 @@ class Keeper:
         """
         if isinstance(action, CreateBatch | SubmitBatch):
             self._journal.check_writer()
-        elif isinstance(action, SendObjects) and self._writes_ahead:
+        elif isinstance(action, SendObjects) and self._ahead:
             last = action.rows[-1].number
             if last >= self._sent:
-                self._sent = last + AHEAD
+                self._sent = last + self._ahead
                 self._write(run)
 
     def keep(self, run: Run, *, at_once: bool = False) -> None:

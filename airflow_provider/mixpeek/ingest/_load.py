@@ -62,11 +62,11 @@ class Load:
         self._mixpeek = mixpeek.stopped_by(self._stop)
         # Rows before this one may have been sent by an earlier try.
         self._sent = ANY_ROW if journal.is_replayed else 0
+        self._started = self._mixpeek.session.clock()
 
     def run(self) -> Report:
         """Store the rows, and have the objects processed."""
         clock = self._mixpeek.session.clock
-        started = clock()
         begun = self._begin()
         if begun is None:
             self._journal.finish()
@@ -81,24 +81,28 @@ class Load:
             mark=beginning.mark,
             inherited=beginning.inherited,
         )
-        target = self._design.target(doubtful_before=self._sent)
+        target = self._design.target(doubtful_before=self._sent, started=self._started)
         sinks = self._destinations.open(self._design.world)
         keeper = Keeper(
             self._journal,
             self._design.world,
             sinks=sinks,
             sent=self._sent,
-            writes_ahead=not self._design.repeatable,
+            unrepeatable=0 if self._design.repeatable else self._design.max_objects,
             clock=clock,
         )
 
         def perform(action: Action) -> Tell:
             return self._mixpeek.run(carry_out(action, self._mixpeek.session, target))
 
+        # Of rows that are behind the watermark; all others bring their own.
+        tasks = self._journal.tasks() if beginning.mark and beginning.mark.counts else []
+
         def report() -> Report:
-            done = run.report(seconds=clock() - started)
+            done = run.report(seconds=clock() - self._started)
             return replace(
                 done,
+                task_ids=tuple(dict.fromkeys([*tasks, *done.task_ids])),
                 rejected_uri=sinks.rejected.uri if sinks.rejected and done.rejected else None,
                 receipt_uri=sinks.receipt.uri if sinks.receipt else None,
             )
@@ -151,7 +155,8 @@ class Load:
         )
         if behind_mark is not None and beginning.mark is not None:
             return behind_mark, beginning
-        if progress is not None:
+        are_the_same = behind_mark is not None or self._design.mode == "position"
+        if progress is not None and progress.sent and not are_the_same:
             # Rows were sent, and which ones their numbers do not tell any more.
             self._sent = ANY_ROW
         if first is None or blocks is None or behind_mark is not None:
@@ -178,7 +183,7 @@ class Load:
         return rest
 
     def _progress(self) -> Progress | None:
-        accepted = self._journal.was_asked_for
+        accepted = self._journal.accepts_changes
         return stored_progress(
             self._journal,
             self._design.world,

@@ -136,7 +136,7 @@ def check_scope(given: str | Callable[[Mode], str], mode: Mode, *, bucket: Bucke
     return scope
 
 
-def check_bucket(mixpeek: MixpeekClient, bucket: Bucket, options: Options) -> None:
+def check_bucket(mixpeek: MixpeekClient, bucket: Bucket, options: Options, mode: Mode) -> None:
     """
     See that this bucket, and this generation of the API, do what is asked for.
 
@@ -153,6 +153,13 @@ def check_bucket(mixpeek: MixpeekClient, bucket: Bucket, options: Options) -> No
             f"the bucket {name} has a unique key ({', '.join(unique.fields_)}) and no default policy",
             hint="Pass policy= 'insert' (rows whose key exists are rejected), 'update' (those whose key does "
             "not), or 'upsert'.",
+        )
+    if unique is not None and (mode == "columns" or options.skip_duplicates):
+        asked = "an idempotency_key" if mode == "columns" else "skip_duplicates"
+        raise MixpeekConfigError(
+            f"the bucket {name} tells its objects apart by its unique key ({', '.join(unique.fields_)}), "
+            f"and {asked} would do so by something else",
+            hint="Leave it out.",
         )
     if api.processes_on_create and options.process is False:
         raise MixpeekGenerationError(

@@ -19,6 +19,7 @@ class Stored:
     :param unprocessed: Nothing has processed it yet, nor is going to.
     :param task_id: The task that makes and processes it, where there is one.
     :param stale: It was there already, with other values than the row has now.
+    :param rewritten: It may have been there already, and has the row's values now.
     """
 
     object_id: str | None
@@ -26,6 +27,7 @@ class Stored:
     unprocessed: bool
     task_id: str | None = None
     stale: bool = False
+    rewritten: bool = False
 
     @property
     def outcome(self) -> Literal["created", "replayed", "stored"]:

@@ -200,7 +200,13 @@ def _unique(
                     f"it is part of the bucket's unique key, and its {len(text):,} characters are more than "
                     f"the {_LONGEST_UNIQUE} that one may have",
                 )
-    return [json.dumps(values) for values in zip(*(fields[name] for name in names), strict=True)]
+    columns = [[_whole(value) for value in fields[name]] for name in names]
+    return [json.dumps(values) for values in zip(*columns, strict=True)]
+
+
+def _whole(value: Any) -> Any:
+    """A number as JSON's readers see it, to whom 1.0 and 1 are one."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class _Problems:

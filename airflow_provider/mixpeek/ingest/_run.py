@@ -370,7 +370,8 @@ class Run:
         """Whether the object may be in a batch that this run knows nothing of."""
         return (
             not self._has_listed
-            and bool(result.replayed)
+            and result.replayed is not False
+            and not result.rewritten
             and self._is_to_be_processed(result)
             and not self._batching.holds(result.object_id or "")
         )
@@ -416,7 +417,7 @@ class Run:
             self._keep(result)
             if isinstance(result, Stored) and self._is_to_be_processed(result):
                 assert result.object_id is not None  # noqa: S101 - it is to be processed
-                self._batching.add(result.object_id, number, replace=result.replayed is None)
+                self._batching.add(result.object_id, number, rewritten=result.rewritten)
         self._fates.fold(self._ledger.next_row)
         if self._failure is None:
             complete = self._ended and self._ledger.next_row == self._fates.end

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from airflow_provider.mixpeek.client import (
     CreatedObjects,
@@ -36,8 +36,8 @@ from airflow_provider.mixpeek.waiting import Outcome
 OnChanged = Literal["keep", "reject"]
 Policy = Literal["insert", "update", "upsert"]
 
-#: Seconds after which a row without an answer is looked for, again and again. A write that arrives later than
-#: the last look is not seen, and the row is sent a second time.
+#: Seconds between the looks for a row whose answer was lost. A write that arrives later than the last look is
+#: not seen, and the row is sent a second time.
 LOOKS = (1.0, 4.0, 10.0)
 
 #: How often rows that are not found then are sent.
@@ -56,7 +56,9 @@ class Target:
     :param marked: Objects keep the keys of their rows, and can be looked for by them.
     :param doubtful_before: Rows before this one may have been sent by an earlier try, and are looked for
         before they are sent, where they are not repeatable.
+    :param started: When this try was, on the session's clock; earlier ones were over then.
     :param on_changed: What becomes of a row whose object was made of other values.
+    :param skip_duplicates: The server may return an object that is there instead of storing one.
     """
 
     bucket_id: str
@@ -64,8 +66,10 @@ class Target:
     unique: tuple[str, ...] = ()
     policy: Policy | None = None
     marked: bool = False
-    doubtful_before: float = 0
+    doubtful_before: int = 0
+    started: float = 0.0
     on_changed: OnChanged = "keep"
+    skip_duplicates: bool = False
 
 
 def send(action: SendObjects, session: Session, target: Target) -> Flow[Tell]:
@@ -113,9 +117,11 @@ def _store(rows: Sequence[Row], session: Session, target: Target) -> Flow[list[R
 def _store_once(rows: Sequence[Row], session: Session, target: Target) -> Flow[list[Result]]:
     """Store rows that must not be sent twice: those that may have been sent are looked for."""
     results: dict[int, Result] = {}
-    doubtful = [row for row in rows if row.number < target.doubtful_before]
-    if doubtful:
-        results |= yield from _found(doubtful, session, target)
+    try:
+        results |= yield from _of_earlier_tries(rows, session, target)
+    except MixpeekError as error:
+        # None of them was sent now; and what fails is the question, which is no row's fault.
+        return [Later(error) for _ in rows]
     for tries in range(1, _TRIES + 1):
         left = [row for row in rows if row.number not in results]
         if not left:
@@ -124,9 +130,11 @@ def _store_once(rows: Sequence[Row], session: Session, target: Target) -> Flow[l
             stored = yield from _store(left, session, target)
         except MixpeekError as error:
             if error.may_be_stored:
-                results |= yield from _look_again_and_again(left, session, target)
-                if tries == _TRIES:
-                    results |= {row.number: Unclear(error) for row in left if row.number not in results}
+                found, failure = yield from _look_again_and_again(left, session, target)
+                results |= found
+                if failure is not None or tries == _TRIES:
+                    unclear = Unclear(failure or error)
+                    results |= {row.number: unclear for row in left if row.number not in results}
             elif results and isinstance(error, MixpeekStatusError) and blame.is_about_rows(error):
                 # Which of them is to blame is found out without those that are stored.
                 results |= {row.number: Later(None) for row in left}
@@ -139,32 +147,59 @@ def _store_once(rows: Sequence[Row], session: Session, target: Target) -> Flow[l
     return [results[row.number] for row in rows]
 
 
-def _look_again_and_again(rows: Sequence[Row], session: Session, target: Target) -> Flow[dict[int, Result]]:
-    """Look for rows whose answer was lost, since what was sent can arrive late."""
+def _of_earlier_tries(rows: Sequence[Row], session: Session, target: Target) -> Flow[dict[int, Result]]:
+    """Look for the rows that an earlier try may have sent."""
+    doubtful = [row for row in rows if row.number < target.doubtful_before]
+    if not doubtful:
+        return {}
+    found = yield from _found(doubtful, session, target)
+    missing = [row for row in doubtful if row.number not in found]
+    wait = target.started + sum(LOOKS) - session.clock()
+    if missing and wait > 0:
+        # That try may have ended a moment ago, with a request under way.
+        yield Sleep(wait)
+        found |= yield from _found(missing, session, target)
+    return found
+
+
+def _look_again_and_again(
+    rows: Sequence[Row], session: Session, target: Target
+) -> Flow[tuple[dict[int, Result], MixpeekError | None]]:
+    """
+    Look for rows whose answer was lost, since what was sent can arrive late.
+
+    :return: What was found, and why not all looks were taken.
+    """
     found: dict[int, Result] = {}
     for pause in LOOKS:
-        yield Sleep(pause)
         missing = [row for row in rows if row.number not in found]
-        found |= yield from _found(missing, session, target)
-        if len(found) == len(rows):
+        if not missing:
             break
-    return found
+        try:
+            yield Sleep(pause)
+            found |= yield from _found(missing, session, target)
+        except MixpeekError as error:
+            return found, error
+    return found, None
 
 
 def _found(rows: Sequence[Row], session: Session, target: Target) -> Flow[dict[int, Result]]:
     there = yield from by_marker(session, target.bucket_id, rows)
-    return {number: _stored_before(found, session) for number, found in there.items()}
+    return {
+        row.number: _was_there(row, there[row.number], session, target) for row in rows if row.number in there
+    }
 
 
-def _stored_before(found: MixpeekObject, session: Session) -> Stored:
+def _was_there(row: Row, found: MixpeekObject, session: Session, target: Target) -> Result:
     task_id = (found.model_extra or {}).get("task_id")
     processed = session.api.processes_on_create
-    return Stored(
+    stored = Stored(
         found.object_id,
         replayed=True,
         unprocessed=not processed and _is_unprocessed(session, found.status),
         task_id=task_id if processed and isinstance(task_id, str) else None,
     )
+    return _held_to_the_row(stored, found.model_extra, row, target)
 
 
 # -- buckets with a unique key -----------------------------------------------------------------------------
@@ -176,21 +211,26 @@ def _send_unique(row: Row, session: Session, target: Target) -> Flow[Result]:
         answer = yield from _object_flows.create_encoded_object(
             session, target.bucket_id, row.body, policy=target.policy, repeatable=True
         )
-    except MixpeekConflictError as error:
-        # It may be our own, of a try whose answer was lost.
+    except (MixpeekConflictError, MixpeekNotFoundError) as error:
+        refusal = error
+    else:
+        assert isinstance(answer, MixpeekObject), "a server with unique keys answers the object"  # noqa: S101
+        if target.policy == "insert":
+            return Stored(answer.object_id, replayed=False, unprocessed=True)
+        return Stored(answer.object_id, replayed=None, unprocessed=True, rewritten=True)
+    try:
         there = yield from by_unique_key(session, target.bucket_id, target.unique, row)
-        if there is not None and holds_the_same(there, row):
+    except MixpeekError as failure:
+        # It is the question that failed, which is no row's fault; so it does when the bucket is gone.
+        return Unclear(failure) if refusal.may_be_stored else Later(failure)
+    if isinstance(refusal, MixpeekConflictError) and target.policy == "insert" and there is not None:
+        if holds_the_same(there, row):
+            # It may well be our own, of a try whose answer was lost.
             return Stored(there.object_id, replayed=None, unprocessed=_is_unprocessed(session, there.status))
-        return _rejected(row, error, "the bucket holds its unique key already, with other values")
-    except MixpeekNotFoundError as error:
-        # Raises when it is the bucket that is gone.
-        if target.policy != "update" or (
-            yield from by_unique_key(session, target.bucket_id, target.unique, row)
-        ):
-            raise
-        return _rejected(row, error, "the bucket holds no object of its unique key that could be updated")
-    assert isinstance(answer, MixpeekObject), "a server with unique keys answers the object"  # noqa: S101
-    return Stored(answer.object_id, replayed=False if target.policy == "insert" else None, unprocessed=True)
+        return _rejected(row, refusal, "the bucket holds its unique key already, with other values")
+    if isinstance(refusal, MixpeekNotFoundError) and target.policy == "update" and there is None:
+        return _rejected(row, refusal, "the bucket holds no object of its unique key that could be updated")
+    raise refusal  # it is about something else, such as a bucket that is being deleted
 
 
 def _rejected(row: Row, error: MixpeekStatusError, reason: str) -> RejectedRow:
@@ -235,19 +275,29 @@ def tie(rows: Sequence[Row], answer: CreatedObjects, session: Session, target: T
 
 
 def _created(row: Row, created: CreatedObject, session: Session, target: Target) -> Result:
-    kept = kept_hash(created.model_extra) if created.replayed and row.hash else None
-    stale = kept is not None and kept != row.hash
-    if stale and target.on_changed == "reject":
-        return RejectedRow(
-            row.number,
-            f"its key is stored already, as the object {created.object_id}, with other values",
-            values=row.values(),
-        )
-    return Stored(
+    # API 0.81 returns the object that is there as well, and does not say so.
+    says_so = not target.skip_duplicates or "replayed" in created.model_fields_set
+    stored = Stored(
         created.object_id,
-        replayed=created.replayed,
-        unprocessed=not created.replayed or _is_unprocessed(session, created.status),
-        stale=stale,
+        replayed=created.replayed if says_so else None,
+        unprocessed=(says_so and not created.replayed) or _is_unprocessed(session, created.status),
+    )
+    if not created.replayed or created.replayed_by == "skip_duplicates":
+        return stored
+    return _held_to_the_row(stored, created.model_extra, row, target)
+
+
+def _held_to_the_row(stored: Stored, extra: Mapping[str, Any] | None, row: Row, target: Target) -> Result:
+    """What becomes of a row whose object was there, by the hash of the values that it was made of."""
+    kept = kept_hash(extra)
+    if row.hash is None or kept in (None, row.hash):
+        return stored
+    if target.on_changed == "keep":
+        return replace(stored, stale=True)
+    return RejectedRow(
+        row.number,
+        f"its key is stored already, as the object {stored.object_id}, with other values",
+        values=row.values(),
     )
 
 

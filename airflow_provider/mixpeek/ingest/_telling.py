@@ -20,6 +20,12 @@ _NAMED_IN_LOG = 20
 def tell_report(report: Report) -> None:
     """Log what became of the rows."""
     log.info("%s", report)
+    if report.stale:
+        log.warning(
+            "%s rows came with other values than their objects were made of, and these stay as they are. "
+            "Rows that change belong in a bucket with a unique key, under policy='upsert'.",
+            f"{report.stale:,}",
+        )
     for row in report.rejected_rows[:_NAMED_IN_LOG]:
         log.warning("Rejected %s", row)
     more = report.rejected - min(len(report.rejected_rows), _NAMED_IN_LOG)
