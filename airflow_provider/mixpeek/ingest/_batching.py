@@ -67,14 +67,17 @@ class Batching:
 
     def listed(self, batches: Iterable[LiveBatch]) -> None:
         """Live batches of the bucket, whoever made them."""
-        for batch in batches:
+        # Those that are submitted first: a draft that shares an object with one of them is of no use.
+        for batch in sorted(batches, key=lambda batch: batch.task_id is None):
             if batch.batch_id in self._known:
                 continue
-            # A draft that is not ours by its name is somebody's who may never submit it.
-            if batch.task_id is not None or batch.is_ours:
-                self._listed[batch.batch_id] = batch
-                for object_id in batch.object_ids:
-                    self._taken.setdefault(object_id, batch.batch_id)
+            is_draft = batch.task_id is None
+            # One that is not ours by its name is somebody's who may never submit it.
+            if is_draft and not (batch.is_ours and self._taken.keys().isdisjoint(batch.object_ids)):
+                continue
+            self._listed[batch.batch_id] = batch
+            for object_id in batch.object_ids:
+                self._taken.setdefault(object_id, batch.batch_id)
 
     def cut(self, *, rest: bool) -> None:
         """

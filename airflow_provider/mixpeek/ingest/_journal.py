@@ -50,7 +50,8 @@ class _Load:
     :param replayed: It was begun anew under its old keys: any of its rows may be stored already.
     :param finished: The load got to its end.
     :param number: The caller's number of reruns.
-    :param accepts: A person has asked for the load since its source was last written down: it may have changed.
+    :param accepts: A person has asked for the load since its source was last written down, and the source
+        may have changed.
     """
 
     writer: str = ""
