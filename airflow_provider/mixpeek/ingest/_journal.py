@@ -91,6 +91,8 @@ class Journal:
         self._load = _Load()
         self._batches: list[Any] = []
         self._tasks: list[str] = []
+        # Batches before this one were noted when rows had other numbers than now.
+        self._first_batch = 0
         #: What is written is still there for the next try.
         self.lasts = not isinstance(checkpoint, MemoryCheckpoint)
 
@@ -157,6 +159,7 @@ class Journal:
         found = self._checkpoint.get("progress")
         if not isinstance(found, dict) or (found["version"], found["begun"]) != (_VERSION, self._load.begun):
             return None
+        self._first_batch = found["first_batch"]
         place = found.get("place")
         mark = Mark(found["row"], Place(*place) if place else None, found["digest"], found["counts"])
         return Progress(found["world"], mark, found["sent"])
@@ -177,6 +180,7 @@ class Journal:
             "digest": mark.digest,
             "counts": dict(mark.counts),
             "sent": sent,
+            "first_batch": self._first_batch,
         }
         if mark.place is not None:
             progress["place"] = list(mark.place)
@@ -194,7 +198,15 @@ class Journal:
     def batches(self, bucket_id: str) -> list[NotedBatch]:
         """The batches of a bucket that were noted, in their order."""
         noted = [NotedBatch(*each) for each in self._batches]
-        return [batch for batch in noted if batch.bucket_id == bucket_id]
+        numbered = [
+            batch if place >= self._first_batch else batch._replace(upto_row=0)
+            for place, batch in enumerate(noted)
+        ]
+        return [batch for batch in numbered if batch.bucket_id == bucket_id]
+
+    def begin_at_the_first_row(self) -> None:
+        """The numbers of rows mean other rows than they may have meant for earlier tries."""
+        self._first_batch = len(self._batches)
 
     def note_batch(self, bucket_id: str, batch_id: str, upto_row: int) -> None:
         """Write a batch down, which is submitted after that and not before."""

@@ -155,6 +155,7 @@ class Load:
         )
         if behind_mark is not None and beginning.mark is not None:
             return behind_mark, beginning
+        self._journal.begin_at_the_first_row()
         are_the_same = behind_mark is not None or self._design.mode == "position"
         if progress is not None and progress.sent and not are_the_same:
             # Rows were sent, and which ones their numbers do not tell any more.
