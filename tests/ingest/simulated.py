@@ -38,6 +38,8 @@ class Server:
 
     def __init__(self, **settings: Any) -> None:
         self.clockwork: Clockwork | None = None
+        #: Requests a second, there or back.
+        self.speed = 20.0
         self.emulator = Emulator(clock=self._wall, **settings)
         self._loop = asyncio.new_event_loop()
 
@@ -176,9 +178,9 @@ class Try:
                 )
                 answers.append(lost)
 
-        there = chance.expovariate(20)
+        there = chance.expovariate(self._server.speed)
         self._clockwork.at(self._clockwork.now + there, arrive)
-        self._clockwork.sleep(there + chance.expovariate(20))
+        self._clockwork.sleep(there + chance.expovariate(self._server.speed))
         while not answers:
             self._clockwork.park(0.001)
         if isinstance(answers[0], BaseException):

@@ -57,6 +57,7 @@ class Story:
         self.generation = settings.get("generation", "current")
         self.server = Server.of(**settings)
         self.server.begin(self.clockwork)
+        self.server.speed = chance.choice([3.0, 20.0])
         self.store = Store() if chance.random() < 0.7 or not self.keyed else None
         self.process = "new" if self.generation == "legacy" else chance.choice(["new", "new", "all", False])
         self.mode = chance.choice(["content", "content", "columns", "position"])
@@ -117,7 +118,7 @@ class Story:
                 self._written = list(self.rows)
             return str(self.file)
         rows = list(self.rows)
-        if self.keyed and self.chance.random() < 0.15:
+        if self.keyed and self.chance.random() < 0.25:
             self.chance.shuffle(rows)
         return self.chance.choice([lambda: rows, lambda: pd.DataFrame(rows), lambda: iter(rows)])()
 
@@ -163,7 +164,7 @@ class Story:
         reports: list[Report] = []
         for _ in range(chance.randint(0, 5)):
             tries = [self.start()]
-            self.wait(*tries, at_most=chance.choice([0.3, 1, 3, 10, 200]))
+            self.wait(*tries, at_most=chance.choice([0.3, 1, 2, 3, 5, 10, 200]))
             if self.store is not None and self.keyed and not tries[0].over and chance.random() < 0.3:
                 # Everybody believes the first one dead.
                 tries.append(self.start())
