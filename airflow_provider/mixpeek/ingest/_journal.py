@@ -50,6 +50,7 @@ class _Load:
     :param replayed: It was begun anew under its old keys: any of its rows may be stored already.
     :param finished: The load got to its end.
     :param number: The caller's number of reruns.
+    :param id: Tells the load from others, where scopes do not.
     """
 
     writer: str = ""
@@ -58,6 +59,7 @@ class _Load:
     replayed: bool = False
     finished: bool = False
     number: int | None = None
+    id: str = ""
     version: int = _VERSION
 
 
@@ -103,7 +105,9 @@ class Journal:
         """
         before = self._read_load()
         self.was_asked_for = number is not None and before.number is not None and number > before.number
-        load = replace(before, writer=secrets.token_hex(8), number=number)
+        load = replace(
+            before, writer=secrets.token_hex(8), number=number, id=before.id or secrets.token_hex(8)
+        )
         if rerun and before.finished and (number is None or self.was_asked_for):
             load = replace(load, finished=False, begun=before.begun + 1, replayed=rerun == "replay")
             if rerun == "again":
@@ -116,6 +120,11 @@ class Journal:
     def salt(self) -> str:
         """Enters every key; empty but where a finished load was done again."""
         return self._load.salt
+
+    @property
+    def load_id(self) -> str:
+        """Tells the load from others, in each of its tries; empty where nothing lasts from try to try."""
+        return self._load.id if self.lasts else ""
 
     @property
     def is_superseded(self) -> bool:

@@ -53,13 +53,15 @@ class Keeper:
         self._written: int | None = None
         self._writes_ahead = writes_ahead
         self._sent = sent
-        # Set while rows that the watermark has passed are not where they belong yet.
-        self._is_behind = False
+        # Set while it must not be written how far the run is: rows that the watermark has passed are not
+        # where they belong, or what earlier tries have left there is still there.
+        self._is_behind = True
 
     def begin(self, run: Run) -> None:
         """Write down what is about to be stored, before any of it is."""
         self._sinks.start(run.mark.row)
         self._write(run)
+        self._is_behind = False
 
     def objection(self, run: Run, action: Action) -> SupersededError | None:
         """

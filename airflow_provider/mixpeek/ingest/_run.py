@@ -125,6 +125,8 @@ class Run:
         self._requests = 0
         self._object_ids: list[str] | None = []
         self._task_ids: list[str] = []
+        # What earlier tries were stopped for, more rows must not make bearable.
+        self._check_rejections()
 
     # -- what happened -------------------------------------------------------------------------------------
 

@@ -68,7 +68,7 @@ def again(design: Design, *, has_checkpoint: bool) -> str:
         return "Run it again: what is stored is not stored twice."
     if design.marked and has_checkpoint:
         return (
-            "This server has no idempotency keys. Run it again: what may be stored is looked for first; "
-            f"only a write that arrives more than {sum(LOOKS):g} s after its connection broke is stored twice."
+            "This server has no idempotency keys. Run it again: what may be stored is looked for first; only "
+            f"a write that arrives more than {sum(LOOKS):g} s after its connection broke is stored twice."
         )
     return "This server has no idempotency keys: running it again stores again what is stored."

@@ -34,6 +34,8 @@ PROGRESS = 15.0
 #: does not end it.
 LOOK_UP = 1.0
 
+_NOT_WRITTEN = "How far the run is could not be written down (%s): the next try sends more again."
+
 #: Does one action against the server, in a thread of the pool, and returns how to tell the run of it.
 Perform = Callable[[Action], Tell]
 
@@ -65,7 +67,7 @@ def drive(
     pool = _Pool(perform, in_flight)
     tell_at = clock() + PROGRESS
     try:
-        keeper.begin(run)
+        _begin(run, keeper)
         while not run.finished:
             while pool.has_room and (action := run.next_action()) is not None:
                 if (objection := keeper.objection(run, action)) is not None:
@@ -96,21 +98,30 @@ def drive(
         pool.dismiss()
 
 
+def _begin(run: Run, keeper: Keeper) -> None:
+    try:
+        keeper.begin(run)
+    except MixpeekError as error:
+        # Files of earlier tries that cannot be removed; nothing is sent.
+        run.stop(error)
+
+
 def _keep(run: Run, keeper: Keeper, *, at_once: bool = False) -> None:
     try:
         keeper.keep(run, at_once=at_once)
     except MixpeekError as error:
         # Files that cannot be written. Nobody is in a hurry: what is under way will be answered.
-        run.stop(error)
+        if run.failure is None:
+            run.stop(error)
+        else:
+            log.warning(_NOT_WRITTEN, error)
 
 
 def _keep_what_was_done(run: Run, keeper: Keeper) -> None:
     try:
         keeper.keep(run, at_once=True)
     except Exception as error:  # noqa: BLE001 - what interrupted the run is what its caller must hear of
-        log.warning(
-            "How far the run is could not be written down (%s): the next try sends more again.", error
-        )
+        log.warning(_NOT_WRITTEN, error)
 
 
 def _read(run: Run, blocks: Iterator[Prepared]) -> None:
