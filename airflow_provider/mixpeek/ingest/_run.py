@@ -137,6 +137,7 @@ class Run:
         self._outbox.add(block.rows)
         for row in block.rejected:
             self._reject(row)
+        self._check_rejections()
 
     def end_of_source(self) -> None:
         """No more rows will come."""

@@ -1,0 +1,50 @@
+"""Kills a load at the worst moment: its files are written, and the checkpoint does not know it yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest  # noqa: TC002 - as everywhere in the tests
+
+from airflow_provider.mixpeek.ingest import Report
+from airflow_provider.mixpeek.ingest._journal import Journal
+
+
+class Killed(BaseException):
+    """The process is gone: nothing that it would do after this gets done."""
+
+
+def kill_at(patch: pytest.MonkeyPatch, write: int) -> None:
+    """
+    Kill loads before they write their watermark.
+
+    :param write: The first time that it is not written, from 1.
+    """
+    real, count = Journal.write, 0
+
+    def write_or_die(journal: Journal, *given: Any, **more: Any) -> None:
+        nonlocal count
+        count += 1
+        if count >= write:
+            raise Killed
+        real(journal, *given, **more)
+
+    patch.setattr(Journal, "write", write_or_die)
+
+
+def killed_again_and_again(patch: pytest.MonkeyPatch, load: Callable[[], Report]) -> tuple[Report, int]:
+    """
+    Run a load until it gets to its end. Each try is killed when it has passed some more rows twice.
+
+    :return: The last report, and how many tries were killed.
+    """
+    kills = 0
+    while True:
+        with patch.context() as patched:
+            # The first time is before anything is sent, the second lets the load get on.
+            kill_at(patched, 3)
+            try:
+                return load(), kills
+            except Killed:
+                kills += 1
