@@ -1,8 +1,8 @@
 """
 Ingests into a bare server, in a process of its own, and says how much memory that took.
 
-Arguments: the server's URL; ``position`` and a file, or ``content`` and how many dicts; where the receipt goes,
-or nothing. Prints JSON: ``rows``, ``seconds``, ``peak`` and ``before``, the latter two in bytes.
+Arguments: the server's URL; ``position`` and a file, or ``content`` and how many dicts; where the receipt
+goes, or nothing. Prints JSON: ``rows``, ``seconds``, ``peak`` and ``before``, the latter two in bytes.
 """
 
 from __future__ import annotations

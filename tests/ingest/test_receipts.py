@@ -92,6 +92,16 @@ def test_every_row_has_its_line(emulator, load, receipts, directory, form):
     assert names == {f"receipt.{form}"}
 
 
+def test_rows_are_not_held_for_ten_seconds_where_they_are_many(load, receipts, directory, monkeypatch):
+    monkeypatch.setattr(keeping, "EVERY_WITH_FILES", 3_600.0)
+    monkeypatch.setattr(keeping, "MOST_ROWS", 200)
+    load(rows(700))
+    receipts(700)
+    assert [name.split("-")[-1] for name in open_folder(directory).names()] == [
+        f"{row:012}.receipt.jsonl" for row in (0, 200, 400, 600)
+    ]
+
+
 def test_rows_of_files_have_their_place(load, receipts, tmp_path):
     (tmp_path / "films.csv").write_text("title,sku\nAlien,S000000\n,S000001\n")
     load(tmp_path / "films.csv", mapping={"blobs": {"title": "title"}, "metadata": ["sku"]})

@@ -18,6 +18,9 @@ EVERY = 1.0
 #: Likewise where each time makes files as well.
 EVERY_WITH_FILES = 10.0
 
+#: Rows that are passed at most before it is written, since what became of each is held until then.
+MOST_ROWS = 50_000
+
 #: Rows for which it is written down beforehand that they may be sent, where that must be known.
 AHEAD = 10_000
 
@@ -87,7 +90,8 @@ class Keeper:
         """
         for batch in run.take_notes():
             self._journal.note_batch(self._world.bucket_id, batch.batch_id, batch.of.upto_row)
-        if not at_once and self._clock() < self._write_at:
+        is_due = self._clock() >= self._write_at or run.passed - run.mark.row >= MOST_ROWS
+        if not at_once and not is_due:
             return
         self._write_at = self._clock() + self._every
         if self._is_behind or run.passed == self._written:

@@ -253,7 +253,7 @@ class _Problems:
 
 def _encode(body: dict[str, Any]) -> bytes:
     try:
-        # A copy: what orjson returns holds on to the four KB that it was written in, and rows wait by thousands.
+        # A copy: what orjson returns holds on to the four KB that it was written in.
         return memoryview(orjson.dumps(body)).tobytes()
     except TypeError:
         # Integers beyond 64 bits are JSON all the same.
