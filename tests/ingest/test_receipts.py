@@ -120,11 +120,14 @@ def test_rows_that_were_there_are_replayed(load, receipts):
 
 @pytest.mark.parametrize("form", ["jsonl", "parquet"])
 @pytest.mark.parametrize("process", ["new", False])
+@pytest.mark.parametrize("written", [True, False], ids=["after", "before"])
 def test_however_often_a_load_is_killed_each_row_has_one_line(
-    load, receipts, checkpoint, monkeypatch, form, process
+    load, receipts, checkpoint, monkeypatch, form, process, written
 ):
     given = {"checkpoint": checkpoint, "receipt_format": form, "process": process}
-    report, kills = killed_again_and_again(monkeypatch, lambda: load(spoiled(600, *BAD), **given))
+    report, kills = killed_again_and_again(
+        monkeypatch, lambda: load(spoiled(600, *BAD), **given), written=written
+    )
     assert kills >= 3
     assert report.rows_read == 600
     # Rows whose watermark was not written were sent again.
@@ -240,7 +243,7 @@ def test_however_often_a_legacy_load_is_killed_each_row_has_one_line(
     emulator, load, tasks = legacy
     monkeypatch.setattr(keeping, "AHEAD", 20)
     given = {"checkpoint": checkpoint, "in_flight": 1}
-    _, kills = killed_again_and_again(monkeypatch, lambda: load(spoiled(60, 7, 50), **given))
+    _, kills = killed_again_and_again(monkeypatch, lambda: load(spoiled(60, 7, 50), **given), written=False)
     assert kills >= 3
     found = list(read_receipt(directory))
     assert [each.row for each in found] == list(range(60))

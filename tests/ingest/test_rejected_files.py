@@ -285,10 +285,11 @@ def test_rejected_rows_are_taken_up_again_in_the_middle(
 # -- killed, gone on with, done again ----------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("written", [True, False], ids=["after", "before"])
 @pytest.mark.parametrize("kind", ["frame", "file"])
 @pytest.mark.parametrize("process", ["new", False])
 def test_however_often_a_load_is_killed_each_rejected_row_is_there_once(
-    emulator, load, directory, checkpoint, tmp_path, monkeypatch, kind, process
+    emulator, load, directory, checkpoint, tmp_path, monkeypatch, kind, process, written
 ):
     bad = list(range(0, 1_000, 45))
     many: Any = pd.DataFrame(spoiled(1_000, *bad))
@@ -296,7 +297,7 @@ def test_however_often_a_load_is_killed_each_rejected_row_is_there_once(
         many.to_csv(tmp_path / "films.csv", index=False)
         many = tmp_path / "films.csv"
     report, kills = killed_again_and_again(
-        monkeypatch, lambda: load(many, checkpoint=checkpoint, process=process)
+        monkeypatch, lambda: load(many, checkpoint=checkpoint, process=process), written=written
     )
     assert kills >= 5
     assert (report.rows_read, report.rejected) == (1_000, len(bad))
@@ -308,7 +309,7 @@ def test_killed_without_a_checkpoint_each_rejected_row_is_there_once(
     load, directory, checkpoint, monkeypatch
 ):
     many = spoiled(1_000, *range(0, 1_000, 45))
-    _, kills = killed_again_and_again(monkeypatch, lambda: load(many, checkpoint=checkpoint))
+    _, kills = killed_again_and_again(monkeypatch, lambda: load(many, checkpoint=checkpoint), written=False)
     load(many)
     assert kills >= 5
     assert numbers(directory) == list(range(0, 1_000, 45))
