@@ -16,6 +16,7 @@ from airflow_provider.mixpeek.client import Bucket, MixpeekClient
 from airflow_provider.mixpeek.client._flow import RetryRules
 from airflow_provider.mixpeek.emulator import Emulator
 
+from .ranges import Counting
 from .shop import SCHEMA
 
 
@@ -62,3 +63,12 @@ def directory(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return str(tmp_path / "a load" / "parts")
     url: str = request.getfixturevalue("memory_url")
     return url
+
+
+@pytest.fixture
+def counting() -> Iterator[list[int]]:
+    """Bytes of each fetch from URLs of ``counting://``, whose files are gone after the test."""
+    fsspec.register_implementation("counting", Counting, clobber=True)
+    Counting.fetched.clear()
+    yield Counting.fetched
+    Counting.store.clear()

@@ -1,7 +1,9 @@
 """Parts of a source: every row in exactly one, under the key that it has in the whole."""
 
+import gzip
 import json
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,11 +12,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider.mixpeek.client import MixpeekConfigError
-from airflow_provider.mixpeek.ingest import SourceError, SourcePart, _parts, ingest, split_source
+from airflow_provider.mixpeek.ingest import (
+    FileCheckpoint,
+    IngestError,
+    SourceError,
+    SourcePart,
+    _parts,
+    ingest,
+    split_source,
+)
+from airflow_provider.mixpeek.ingest import _keeper as keeping
 from airflow_provider.mixpeek.ingest._sources import open_source
 
 from .keyed import keyed, keys
-from .shop import MAPPING, stored
+from .shop import BATCH, MAPPING, calls, stored
 from .shop import rows as films
 from .test_seeking import FORMS, cells, write
 
@@ -214,22 +225,132 @@ def test_parts_can_be_opened_through_other_paths(tmp_path):
     assert keys(moved) == keys(path, source_name="films")
 
 
-def test_a_source_cut_otherwise_in_the_next_try_is_stored_once(tmp_path, mixpeek, bucket):
-    path = tmp_path / "films"
-    path.mkdir()
-    for number in range(10):
-        pq.write_table(pa.Table.from_pylist(films(50, start=number * 50)), path / f"{number}.parquet")
+# -- parts are ingested ------------------------------------------------------------------------------------
 
-    def load(part):
-        return ingest(mixpeek, bucket.bucket_id, part, mapping=MAPPING, scope="load", process=False)
 
-    first = [load(part) for part in split_source(path, parts=7)[:4]]
-    second = [load(part) for part in split_source(path, parts=3)]
-    whole = load(path)
+@pytest.fixture
+def one_file(tmp_path):
+    """A file of 500 rows whose row groups fit no part."""
+    path = tmp_path / "films.parquet"
+    pq.write_table(pa.Table.from_pylist(films(500)), path, row_group_size=70)
+    return path
+
+
+@pytest.fixture
+def load(mixpeek, bucket, monkeypatch):
+    monkeypatch.setattr(keeping, "EVERY", 0.0)
+
+    def load(part, **settings):
+        given = {"mapping": MAPPING, "scope": "load", "in_flight": 1, "batch_size": 50}
+        return ingest(mixpeek, bucket.bucket_id, part, **(given | settings))
+
+    return load
+
+
+@pytest.fixture
+def stopped(emulator, load):
+    """A part that the server stops after some requests, and then lets go on."""
+
+    def stopped(part, *, after, **settings):
+        emulator.fault({"fault": "status", "status": 403, "path": BATCH, "skip": after})
+        with pytest.raises(IngestError):
+            load(part, **settings)
+        emulator.clear_faults()
+
+    return stopped
+
+
+def once(emulator, mixpeek, bucket, count=500):
+    assert set(stored(mixpeek, bucket)) == {row["sku"] for row in films(count)}
+    assert emulator.state()["objects_processed"] == {"1": count}
+
+
+KEYS = pytest.mark.parametrize(
+    "mapping", [MAPPING, MAPPING | {"idempotency_key": ["sku"]}], ids=["position", "columns"]
+)
+
+
+@KEYS
+def test_a_source_cut_otherwise_in_the_next_try_is_stored_once(
+    emulator, mixpeek, bucket, load, one_file, mapping
+):
+    first = [load(part, mapping=mapping) for part in split_source(one_file, rows_per_part=60)[:4]]
+    second = [load(part, mapping=mapping) for part in split_source(one_file, parts=3)]
+    whole = load(one_file, mapping=mapping)
     assert sum(report.created for report in first + second) == 500
     assert sum(report.replayed for report in second) == sum(report.created for report in first) > 0
     assert (whole.created, whole.replayed) == (0, 500)
+    once(emulator, mixpeek, bucket)
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "csv.gz"])
+def test_a_text_cut_otherwise_in_the_next_try_is_stored_once(emulator, mixpeek, bucket, load, tmp_path, form):
+    text = "".join(json.dumps(row) + "\n" for row in films(500))
+    if form != "jsonl":
+        text = "title,sku,price,stars\n" + "".join(
+            ",".join(map(str, row.values())) + "\n" for row in films(500)
+        )
+    content = text.encode()
+    (tmp_path / f"films.{form}").write_bytes(gzip.compress(content) if form.endswith("gz") else content)
+    for parts in (4, 3):
+        for part in split_source(tmp_path / f"films.{form}", parts=parts):
+            load(part)
+    once(emulator, mixpeek, bucket)
+
+
+@KEYS
+def test_parts_go_on_where_they_were_each_with_its_checkpoint(
+    emulator, mixpeek, bucket, load, stopped, one_file, tmp_path, mapping
+):
+    for number, part in enumerate(split_source(one_file, parts=2)):
+        given = {"checkpoint": FileCheckpoint(tmp_path / str(number)), "mapping": mapping}
+        before = calls(emulator, BATCH, 200)
+        stopped(part, after=2, **given)
+        report = load(part, **given)
+        assert (report.rows_read, report.resumed, report.created) == (part["rows"], 200, part["rows"])
+        # Three requests in all for 280 and 220 rows: none came twice.
+        assert calls(emulator, BATCH, 200) - before == 3
+    once(emulator, mixpeek, bucket)
+
+
+@KEYS
+def test_another_cut_under_the_same_checkpoints_stores_and_processes_each_row_once(
+    emulator, mixpeek, bucket, load, stopped, one_file, tmp_path, mapping
+):
+    def given(number):
+        return {"checkpoint": FileCheckpoint(tmp_path / str(number)), "mapping": mapping}
+
+    first, second = split_source(one_file, parts=2)
+    stopped(first, after=2, **given(0))
+    load(second, **given(1))
+    reports = [load(part, **given(number)) for number, part in enumerate(split_source(one_file, parts=3))]
+    # What the checkpoints say of other rows counts for nothing.
+    assert [report.resumed for report in reports] == [0, 0, 0]
+    assert sum(report.replayed for report in reports) == 200 + second["rows"] == 420
+    assert sum(report.created for report in reports) == 80
+    once(emulator, mixpeek, bucket)
+    # The batches of before are waited for all the same.
+    assert {batch.batch_id for report in reports for batch in report.batches} == {
+        batch.batch_id for batch in mixpeek.batches.list(bucket.bucket_id)
+    }
+
+
+@KEYS
+def test_parts_that_are_ingested_side_by_side_store_each_row_once(
+    emulator, connect, mixpeek, bucket, load, one_file, tmp_path, mapping
+):
+    parts = split_source(one_file, parts=8)
+    # One part twice, as when a worker is taken for dead and lives on.
+    with ThreadPoolExecutor(4) as workers:
+        reports = list(
+            workers.map(lambda part: load(part, mapping=mapping, process=False), [*parts, parts[2]])
+        )
+    assert sum(report.created for report in reports) == 500
+    assert sum(report.replayed for report in reports) == parts[2]["rows"]
     assert len(stored(mixpeek, bucket)) == 500
+    with ThreadPoolExecutor(4) as workers:
+        list(workers.map(lambda part: load(part, mapping=mapping), parts))
+    once(emulator, mixpeek, bucket)
 
 
 @pytest.mark.parametrize("wish", [{"parts": 10}, {"rows_per_part": 10_000}, {}])

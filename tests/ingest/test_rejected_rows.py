@@ -4,22 +4,24 @@ import datetime as dt
 import json
 import math
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
-from airflow_provider.mixpeek.ingest import RejectedRow
+from airflow_provider.mixpeek.ingest import RejectedRow, split_source
 from airflow_provider.mixpeek.ingest._errors import SourceError
 from airflow_provider.mixpeek.ingest._part_files import open_folder
-from airflow_provider.mixpeek.ingest._rejected_rows import RejectedRowsSource, RejectedRowsWriter
+from airflow_provider.mixpeek.ingest._rejected_rows import RejectedRowsWriter
+from airflow_provider.mixpeek.ingest._sources import Place, open_source
 
 from .folders import content
 
 
-def write(directory, *rows, prefix="abc", parts=(1_000,)):
+def write(directory, *rows, prefix="abc", parts=(1_000,), uri=None):
     writer = RejectedRowsWriter(directory, prefix=prefix)
     writer.start(0)
     for row in rows:
-        writer.add(row, uri="s3://key:secret@bucket/films.csv", position=str(row.row * 100))
+        writer.add(row, uri=uri, position=uri and str(row.row * 100))
     for upto in parts:
         writer.close_part(upto)
 
@@ -31,7 +33,7 @@ def rejected(row, **values):
 def read(directory, block_rows=1_000):
     """Rows, positions and problems of every block, put together."""
     rows, positions, problems = [], [], {}
-    for block in RejectedRowsSource(directory).blocks(block_rows=block_rows):
+    for block in open_source(directory).blocks(block_rows=block_rows):
         assert block.first_row == len(rows)
         problems |= {block.first_row + index: problem for index, problem in block.problems.items()}
         rows += [block.row(index) for index in range(len(block))]
@@ -49,7 +51,12 @@ FIRST = "abc-000000000000.rejected.jsonl"
 
 
 def test_a_line_tells_which_row_where_and_why(directory):
-    write(directory, rejected(7, title=" ", poster=b"\xff"), RejectedRow(3, "no", values={"n": math.nan}))
+    write(
+        directory,
+        rejected(7, title=" ", poster=b"\xff"),
+        RejectedRow(3, "no", values={"n": math.nan}),
+        uri="s3://key:secret@bucket/films.csv",
+    )
     lines = [json.loads(line) for line in content(directory, FIRST).splitlines()]
     assert lines == [
         {
@@ -104,18 +111,68 @@ def test_rows_come_back_as_they_were_in_their_order(directory):
 
 def test_a_source_says_what_it_is(directory):
     write(directory, rejected(0, b=1), rejected(1, a=1))
-    source = RejectedRowsSource(directory)
-    assert (source.kind, source.uri, source.columns) == ("file", open_folder(directory).uri, None)
-    next(source.blocks(block_rows=10))
-    assert source.columns == ("b", "a")
-    assert RejectedRowsSource(directory, source_name="mine").uri == "mine"
+    source = open_source(directory)
+    uri = Path(directory).as_uri() if directory.startswith("/") else directory
+    assert (source.kind, source.uri, source.columns) == ("file", uri, None)
+    assert source.name == f"{uri} (rejected rows, 1 files)"
+    assert (source.seeks, source.rereadable) == (False, True)
+    (block,) = source.blocks(block_rows=10)
+    assert (block.uri, source.columns) == (uri, ("b", "a"))
+    mine = open_source(directory, source_name="mine")
+    assert {block.uri for block in mine.blocks(block_rows=10)} == {mine.uri} == {"mine"}
+    with pytest.raises(ValueError, match="from a row on"):
+        next(source.blocks(block_rows=10, after=Place(0, uri, "abc:0")))
+
+
+def test_its_fingerprint_tells_that_somebody_fixed_a_row(directory):
+    write(directory, rejected(0, a=1), rejected(10, a=1), parts=(10, 20))
+    before = open_source(directory).fingerprint()
+    assert open_source(directory).fingerprint() == before
+    edit(directory, FIRST, lambda lines: [lines[0].replace('"a":1', '"a":22')])
+    changed = open_source(directory).fingerprint()
+    open_folder(directory).remove(FIRST)
+    assert len({json.dumps(each) for each in (before, changed, open_source(directory).fingerprint())}) == 3
+
+
+def test_a_row_of_a_file_is_known_by_its_place_there_however_the_file_was_cut(directory):
+    write(directory, rejected(3, a=1), prefix="load-whole", uri="file:///films.csv")
+    write(directory, rejected(3, a=1), prefix="load-rows=3-7", uri="file:///films.csv")
+    write(directory, rejected(3, a=1), prefix="another-whole", uri="file:///films.csv")
+    assert read(directory)[1] == [f"{load}:file:///films.csv:300" for load in ("another", "load", "load")]
+
+
+def test_parts_are_known_by_their_names_whoever_gave_them(directory):
+    write(directory, rejected(4, a=1))
+    folder = open_folder(directory)
+    folder.write("mine.rejected.jsonl", content(directory, FIRST))
+    folder.write("abc-000000000000.receipt.jsonl", b"{}")
+    folder.write("abc-000000000000.receipt.parquet", b"PAR1")
+    assert read(directory)[1] == ["abc:4", "mine:4"]
+    assert read(f"{directory}/mine.rejected.jsonl")[1] == ["mine:4"]
+    assert read(f"{directory}/*.rejected.jsonl") == read(directory)
+
+
+@pytest.mark.parametrize("other", ["films.jsonl", "abc-000000000000.films.jsonl", "more/a.rejected.jsonl"])
+def test_rejected_rows_are_not_read_with_others(directory, other):
+    write(directory, rejected(4, a=1))
+    open_folder(directory).write(other, b'{"a": 1}\n') if "/" not in other else write(
+        f"{directory}/more", rejected(4, a=1)
+    )
+    with pytest.raises(SourceError, match=r"holds rejected rows, and .* is read with it"):
+        open_source(directory)
+
+
+def test_rejected_rows_are_not_split(directory):
+    write(directory, rejected(4, a=1))
+    with pytest.raises(SourceError, match=r"\(rejected rows, 1 files\) cannot be split"):
+        split_source(directory)
 
 
 def test_a_row_has_the_same_place_in_its_part_alone_and_in_the_directory(directory):
     write(directory, rejected(4, a=1), rejected(12, a=2), parts=(10, 20))
     part = f"{directory}/abc-000000000010.rejected.jsonl"
     assert read(part) == ([{"a": 2}], ["abc:12"], {})
-    assert RejectedRowsSource(part).uri == RejectedRowsSource(directory).uri
+    assert open_source(part).uri == open_source(directory).uri
 
 
 def test_loads_are_read_one_after_the_other(directory):
@@ -126,7 +183,7 @@ def test_loads_are_read_one_after_the_other(directory):
 
 def test_blocks_are_no_larger_than_asked_for(directory):
     write(directory, *(rejected(row, a=row) for row in range(7)), parts=(3, 10))
-    blocks = list(RejectedRowsSource(directory).blocks(block_rows=2))
+    blocks = list(open_source(directory).blocks(block_rows=2))
     assert [len(block) for block in blocks] == [2, 2, 2, 1]
     assert [block.first_row for block in blocks] == [0, 2, 4, 6]
     assert read(directory, block_rows=2)[0] == [{"a": row} for row in range(7)]
@@ -134,7 +191,7 @@ def test_blocks_are_no_larger_than_asked_for(directory):
 
 def test_blocks_of_large_rows_are_short(directory):
     write(directory, *(rejected(row, a=b"x" * 3_000_000) for row in range(4)))
-    assert [len(block) for block in RejectedRowsSource(directory).blocks(block_rows=1_000)] == [2, 2]
+    assert [len(block) for block in open_source(directory).blocks(block_rows=1_000)] == [2, 2]
 
 
 def test_what_was_fixed_emptied_and_removed_in_place(directory):
@@ -201,20 +258,14 @@ def test_rows_of_which_none_can_be_read_have_no_columns(directory):
 def test_where_everything_was_removed_there_are_no_blocks(directory):
     write(directory, rejected(0, a=1))
     edit(directory, FIRST, lambda lines: [])
-    assert list(RejectedRowsSource(directory).blocks(block_rows=10)) == []
-
-
-def test_a_directory_without_rejected_rows_is_no_source(directory):
-    open_folder(directory).write("abc-000000000000.receipt.jsonl", b"{}")
-    with pytest.raises(SourceError, match=r"no files \*\.rejected\.\*"):
-        RejectedRowsSource(directory)
+    assert list(open_source(directory).blocks(block_rows=10)) == []
 
 
 def test_a_part_that_is_gone_meanwhile_is_named(directory):
     write(directory, rejected(0, a=1))
-    source = RejectedRowsSource(directory)
+    source = open_source(directory)
     open_folder(directory).remove(FIRST)
-    with pytest.raises(SourceError, match=r"abc-000000000000\.rejected\.jsonl cannot be read"):
+    with pytest.raises(SourceError, match=r"abc-000000000000\.rejected\.jsonl: there is no such file"):
         list(source.blocks(block_rows=10))
 
 

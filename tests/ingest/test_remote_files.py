@@ -6,7 +6,6 @@ import itertools
 import logging
 import pickle
 import traceback
-from typing import ClassVar
 from urllib.parse import quote
 
 import fsspec
@@ -17,7 +16,6 @@ import pytest
 from airflow.sdk import ObjectStoragePath
 from fsspec.implementations.memory import MemoryFileSystem
 from fsspec.registry import known_implementations
-from fsspec.spec import AbstractBufferedFile
 from upath import UPath
 
 from airflow_provider.mixpeek.ingest import split_source
@@ -315,33 +313,6 @@ def test_a_protocol_whose_package_is_missing_says_which(monkeypatch):
     )
     with pytest.raises(SourceError, match=r"quark://films/a\.csv: .* Install quarkfs to access quarks\."):
         open_source("quark://films/a.csv")
-
-
-class Ranges(AbstractBufferedFile):
-    """A file of an object store: what is not in its cache is fetched."""
-
-    def _fetch_range(self, start, end):
-        data = self.fs.store[self.path].getvalue()[start:end]
-        self.fs.fetched.append(len(data))
-        return data
-
-
-class Counting(MemoryFileSystem):
-    protocol = "counting"
-    store, pseudo_dirs = {}, [""]
-    fetched: ClassVar[list[int]] = []
-
-    def _open(self, path, mode="rb", block_size="default", **kwargs):
-        if mode == "rb":
-            return Ranges(self, path, mode, block_size="default", **kwargs)
-        return super()._open(path, mode, **kwargs)
-
-
-@pytest.fixture
-def counting():
-    fsspec.register_implementation("counting", Counting, clobber=True)
-    Counting.fetched.clear()
-    return Counting.fetched
 
 
 def test_parquet_is_read_by_ranges(counting):

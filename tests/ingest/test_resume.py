@@ -12,6 +12,7 @@ from airflow_provider.mixpeek.emulator import Emulator
 from airflow_provider.mixpeek.ingest import FileCheckpoint, IngestError, Report, SourceChangedError, ingest
 from airflow_provider.mixpeek.ingest import _keeper as keeping
 
+from .counted import Counted
 from .shop import BATCH, BATCHES, MAPPING, SCHEMA, SUBMIT, calls, rows
 
 
@@ -391,24 +392,12 @@ def test_an_unfinished_load_is_gone_on_with_whatever_the_rerun(rerun, emulator, 
 # -- what is written ---------------------------------------------------------------------------------------
 
 
-class Counting(FileCheckpoint):
-    def __init__(self, folder):
-        super().__init__(folder)
-        self.written: list[tuple[str, int]] = []
-
-    def set(self, key: str, value: Any) -> None:
-        import json
-
-        self.written.append((key, len(json.dumps(value))))
-        super().set(key, value)
-
-
 def test_a_checkpoint_is_small_and_rarely_written(emulator, load, tmp_path, monkeypatch):
     monkeypatch.setattr(keeping, "EVERY", 3_600.0)
-    checkpoint = Counting(tmp_path / "counted")
+    checkpoint = Counted(tmp_path / "counted")
     load(rows(25_000), batch_size=100, in_flight=8, checkpoint=checkpoint)
     assert max(size for _, size in checkpoint.written) < 10_000
-    names = [key for key, _ in checkpoint.written]
+    names = checkpoint.names
     assert names.count("progress") == 2, "at the beginning and at the end"
     assert names.count("load") == 2
     assert len(names) == 4 + 250

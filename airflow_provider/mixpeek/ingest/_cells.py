@@ -38,9 +38,9 @@ def cells(series: Series) -> Sequence[Any]:
 
 
 def as_it_came(series: Series) -> Any:
-    """Return the one cell of a column as its library gives it, or text that says why it does not."""
+    """Return the one cell of a column as its library gives it, or why it does not."""
     found = _tried(nw.Series.to_list, series)
-    return f"<{found.reason}>" if isinstance(found, Unreadable) else found[0]
+    return found if isinstance(found, Unreadable) else found[0]
 
 
 def datetime_column(times: numpy.ndarray[Any, Any], *, in_utc: bool) -> list[Any]:

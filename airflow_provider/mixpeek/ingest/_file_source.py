@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from hashlib import blake2b
 from typing import Any, Literal, NamedTuple
 
 from airflow_provider.mixpeek.ingest._errors import SourceError
 from airflow_provider.mixpeek.ingest._files import SUPPORTED, WHOLE, File, Reader, Span, file_at, reader_of
-from airflow_provider.mixpeek.ingest._listing import Listed, listed
+from airflow_provider.mixpeek.ingest._listing import Listed, combined, listed
 from airflow_provider.mixpeek.ingest._locations import Location, locate
+from airflow_provider.mixpeek.ingest._rejected_rows import RejectedRowsSource, rejected_rows_in
 from airflow_provider.mixpeek.ingest._sources import Block, Place, other_columns
 
 #: Files of an object store that are looked at side by side.
@@ -106,7 +105,7 @@ class FilesSource:
         )
 
 
-def open_files(rows: Any, *, source_name: str | None) -> FilesSource:
+def open_path(rows: Any, *, source_name: str | None) -> FilesSource | RejectedRowsSource:
     """
     Open a file, or all files of a folder or a glob.
 
@@ -117,6 +116,9 @@ def open_files(rows: Any, *, source_name: str | None) -> FilesSource:
     """
     location = locate(rows)
     found = _found(location)
+    rejected = rejected_rows_in(found, source_name=source_name)
+    if rejected is not None:
+        return rejected
     if not found[0].relative:
         file = file_at(location, uri=source_name or location.uri)
         return FilesSource(
@@ -156,16 +158,6 @@ def opened(files: Sequence[File]) -> list[Slice]:
                 hint="Read files of different columns one by one.",
             )
     return [Slice(file, reader) for file, reader in zip(files, readers, strict=True)]
-
-
-def combined(fingerprints: Sequence[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
-    """Make one fingerprint of those of many files and their names."""
-    text = json.dumps(fingerprints, sort_keys=True)
-    return {
-        "files": len(fingerprints),
-        "size": sum(fingerprint["size"] or 0 for _, fingerprint in fingerprints),
-        "digest": blake2b(text.encode(), digest_size=16).hexdigest(),
-    }
 
 
 def _found(location: Location) -> list[Listed]:

@@ -150,7 +150,7 @@ def ingest(
     check_bucket(mixpeek, target, options, mode)
     scope = check_scope(scope, mode, bucket=target)
     destinations = Destinations(rejected_to, receipt_to, receipt_format)
-    destinations.check()
+    destinations.check(rows)
     log.info(
         "Ingesting %s into the bucket %s (%s), rows identified by %s in the scope %r",
         source.name,
@@ -167,6 +167,9 @@ def ingest(
         )
     journal = Journal(checkpoint or MemoryCheckpoint(), wall=mixpeek.session.wall)
     journal.open(rerun=rerun, number=rerun_number)
+    # Without the salt: what a load that is done anew writes takes the place of what it wrote before. Business
+    # keys have the same scope in every load.
+    load = "\0".join((target.bucket_id, scope, journal.load_id if mode == "columns" else ""))
     if journal.salt:
         scope = f"{scope}\0{journal.salt}"
     design = Design(mixpeek, target, source, mapping=mapped, mode=mode, scope=scope, options=options)
@@ -180,6 +183,6 @@ def ingest(
         design,
         journal=journal,
         options=options,
-        destinations=destinations,
+        sinks=destinations.open(load, part=source.uri or ""),
         again=again,
     ).run()

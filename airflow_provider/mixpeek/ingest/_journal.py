@@ -52,6 +52,7 @@ class _Load:
     :param number: The caller's number of reruns.
     :param accepts: A person has asked for the load since its source was last written down, and the source
         may have changed.
+    :param id: Tells the load from others, where scopes do not.
     """
 
     writer: str = ""
@@ -61,6 +62,7 @@ class _Load:
     finished: bool = False
     number: int | None = None
     accepts: bool = False
+    id: str = ""
     version: int = _VERSION
 
 
@@ -109,7 +111,11 @@ class Journal:
         is_forgotten = not before.writer and bool(number)
         is_asked_for = number is not None and number > (before.number or 0)
         load = replace(
-            before, writer=secrets.token_hex(8), number=number, accepts=before.accepts or is_asked_for
+            before,
+            writer=secrets.token_hex(8),
+            number=number,
+            accepts=before.accepts or is_asked_for,
+            id=before.id or secrets.token_hex(8),
         )
         if rerun and (before.finished or is_forgotten) and (number is None or is_asked_for):
             load = replace(load, finished=False, begun=before.begun + 1, replayed=rerun == "replay")
@@ -128,6 +134,11 @@ class Journal:
     def accepts_changes(self) -> bool:
         """Whether a person has asked for the load since its source was last written down."""
         return self._load.accepts
+
+    @property
+    def load_id(self) -> str:
+        """Tells the load from others, in each of its tries; empty where nothing lasts from try to try."""
+        return self._load.id if self.lasts else ""
 
     @property
     def is_superseded(self) -> bool:

@@ -18,6 +18,9 @@ EVERY = 1.0
 #: Likewise where each time makes files as well.
 EVERY_WITH_FILES = 10.0
 
+#: Rows that are passed at most before it is written, since what became of each is held until then.
+MOST_ROWS = 50_000
+
 #: Full requests whose rows are written down before they are sent, where it must be known that they may be.
 AHEAD = 200
 
@@ -54,8 +57,9 @@ class Keeper:
         self._written: int | None = None
         self._ahead = AHEAD * unrepeatable
         self._sent = sent
-        # Set while rows that the watermark has passed are not where they belong yet.
-        self._is_behind = False
+        # Set while it must not be written how far the run is: rows that the watermark has passed are not
+        # where they belong, or what earlier tries have left there is still there.
+        self._is_behind = True
 
     def begin(self, run: Run) -> None:
         """
@@ -65,6 +69,7 @@ class Keeper:
         """
         self._sinks.start(run.mark.row)
         self._write(run)
+        self._is_behind = False
 
     def permit(self, run: Run, action: Action) -> None:
         """
@@ -88,7 +93,8 @@ class Keeper:
         """
         for batch in run.take_notes():
             self._journal.note_batch(self._world.bucket_id, batch.batch_id, batch.of.upto_row)
-        if not at_once and self._clock() < self._write_at:
+        is_due = self._clock() >= self._write_at or run.passed - run.mark.row >= MOST_ROWS
+        if not at_once and not is_due:
             return
         self._write_at = self._clock() + self._every
         if self._is_behind or run.passed == self._written:

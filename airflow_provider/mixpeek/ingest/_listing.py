@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from airflow_provider.mixpeek.ingest._errors import SourceError
@@ -26,6 +30,21 @@ class Listed(NamedTuple):
     location: Location
     relative: str
     fingerprint: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Its name alone."""
+        return self.location.path.rpartition("/")[2]
+
+
+def combined(fingerprints: Sequence[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+    """Make one fingerprint of those of many files and their names."""
+    text = json.dumps(fingerprints, sort_keys=True)
+    return {
+        "files": len(fingerprints),
+        "size": sum(fingerprint["size"] or 0 for _, fingerprint in fingerprints),
+        "digest": blake2b(text.encode(), digest_size=16).hexdigest(),
+    }
 
 
 def listed(location: Location) -> list[Listed]:
@@ -49,6 +68,31 @@ def listed(location: Location) -> list[Listed]:
         found = location.guarded(lambda: _fs(location).find(location.path, detail=True))
         return _chosen(location, found, f"{location.name} is a folder without a file")
     return [Listed(location, "", location.fingerprint(info))]
+
+
+def would_be_read(rows: Location, directory: Location, names: Sequence[str]) -> bool:
+    """
+    Whether files that are written into a directory would be read with the rows, as far as names tell.
+
+    :param rows: A file, a folder or a glob.
+    :param names: What the files are called.
+    """
+    pattern, into = (_whole(each) for each in (rows, directory))
+    is_glob = _MAGIC.search(pattern) is not None
+    folder = _leading(pattern) if is_glob else pattern
+    if into != folder and not into.startswith(folder.rstrip("/") + "/"):
+        return False
+    below = [name for name in into.removeprefix(folder).split("/") if name]
+    if _hidden(below):
+        return False
+    last = pattern.rpartition("/")[2]
+    # A folder that a glob matches is read with all that is below it.
+    return not is_glob or any(fnmatchcase(name, last) for name in (*below, *names))
+
+
+def _whole(location: Location) -> str:
+    """A text that is the same for the same place."""
+    return os.path.realpath(location.path) if location.local else location.uri
 
 
 def _matching(location: Location) -> list[Listed]:

@@ -25,7 +25,7 @@ from airflow_provider.mixpeek.ingest._report import Report
 from airflow_provider.mixpeek.ingest._resume import ANY_ROW, Beginning, behind, stored_progress, take_over
 from airflow_provider.mixpeek.ingest._rows import Prepared
 from airflow_provider.mixpeek.ingest._run import Run
-from airflow_provider.mixpeek.ingest._sinks import Destinations
+from airflow_provider.mixpeek.ingest._sinks import Sinks
 from airflow_provider.mixpeek.ingest._sources import Source
 
 log = logging.getLogger("airflow_provider.mixpeek.ingest")
@@ -36,6 +36,7 @@ class Load:
     One call of :func:`~airflow_provider.mixpeek.ingest.ingest`, its arguments checked.
 
     :param journal: Opened.
+    :param sinks: Not begun.
     :param again: What running it again does, for messages.
     """
 
@@ -48,7 +49,7 @@ class Load:
         *,
         journal: Journal,
         options: Options,
-        destinations: Destinations,
+        sinks: Sinks,
         again: str,
     ) -> None:
         self._bucket = bucket
@@ -56,7 +57,7 @@ class Load:
         self._design = design
         self._journal = journal
         self._options = options
-        self._destinations = destinations
+        self._sinks = sinks
         self._again = again
         self._stop = threading.Event()
         self._mixpeek = mixpeek.stopped_by(self._stop)
@@ -82,7 +83,7 @@ class Load:
             inherited=beginning.inherited,
         )
         target = self._design.target(doubtful_before=self._sent, started=self._started)
-        sinks = self._destinations.open(self._design.world)
+        sinks = self._sinks
         keeper = Keeper(
             self._journal,
             self._design.world,
@@ -103,7 +104,9 @@ class Load:
             return replace(
                 done,
                 task_ids=tuple(dict.fromkeys([*tasks, *done.task_ids])),
-                rejected_uri=sinks.rejected.uri if sinks.rejected and done.rejected else None,
+                rejected_uri=sinks.rejected.uri
+                if sinks.rejected and run.mark.counts.get("rejected")
+                else None,
                 receipt_uri=sinks.receipt.uri if sinks.receipt else None,
             )
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Generic, TypeVar, cast
+from typing import Any, BinaryIO, Generic, NamedTuple, TypeVar, cast
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
@@ -31,6 +31,27 @@ _USER_AND_PASSWORD = re.compile(r"://[^/\s]*:[^/\s]*@")
 _USER_AND_PASSWORD_ALONE = re.compile(r"[^\s/'\"]+:[^\s/'\"]+@")
 _QUERY = re.compile(r"(://[^?\s]*)\?\S*")
 _PART_NAME = re.compile(r"(?P<prefix>.+)-(?P<row>\d{12,})\.(?P<kind>\w+)\.(?P<extension>\w+)")
+
+
+class PartName(NamedTuple):
+    """
+    What the name of a part says.
+
+    :param prefix: Of the load.
+    :param first_row: The first row that it may hold.
+    :param kind: ``rejected`` or ``receipt``.
+    """
+
+    prefix: str
+    first_row: int
+    kind: str
+    extension: str
+
+    @classmethod
+    def of(cls, name: str) -> PartName | None:
+        """Read a file's name; None where it is not that of a part."""
+        found = _PART_NAME.fullmatch(name)
+        return found and cls(found["prefix"], int(found["row"]), found["kind"], found["extension"])
 
 
 class PartError(MixpeekError):
@@ -182,7 +203,7 @@ def find_parts(where: str | os.PathLike[str], *, kind: str) -> list[Part]:
     Find the parts of one kind, in the order of their loads and rows.
 
     :param where: A directory, or one part.
-    :param kind: ``rejected`` or ``receipt``.
+    :param kind: Such as ``receipt``.
     :raises MixpeekConfigError: that is no place that fsspec knows.
     :raises SourceError: there are none.
     """
@@ -281,10 +302,10 @@ class PartWriter(ABC, Generic[_Item]):
 
 
 def _part(folder: Folder, name: str, kind: str) -> Part | None:
-    match = _PART_NAME.fullmatch(name)
-    if match is None or match["kind"] != kind:
+    named = PartName.of(name)
+    if named is None or named.kind != kind:
         return None
-    return Part(folder, name, match["prefix"], int(match["row"]), match["extension"])
+    return Part(folder, name, named.prefix, named.first_row, named.extension)
 
 
 def _resolved(where: Any) -> tuple[Any, str, str]:

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 
 from airflow_provider.mixpeek.client import MixpeekConfigError
 from airflow_provider.mixpeek.ingest._errors import SourceError
-from airflow_provider.mixpeek.ingest._file_source import FilesSource, combined, open_files, opened
+from airflow_provider.mixpeek.ingest._file_source import FilesSource, open_path, opened
 from airflow_provider.mixpeek.ingest._files import Cuts, Span, file_at
+from airflow_provider.mixpeek.ingest._listing import combined
 from airflow_provider.mixpeek.ingest._locations import locate
 from airflow_provider.mixpeek.ingest._sources import BLOCK_ROWS, is_path
 
@@ -206,7 +207,9 @@ def split_source(
             f"a {type(rows).__name__} cannot be split, only files can",
             hint="Write it to a Parquet file first.",
         )
-    source = open_files(rows, source_name=source_name)
+    source = open_path(rows, source_name=source_name)
+    if not isinstance(source, FilesSource):
+        raise SourceError(f"{source.name} cannot be split", hint="Pass them as they are: they are few.")
     for each in source.slices:
         if each.file.location.text is None:
             raise SourceError(

@@ -259,7 +259,8 @@ class _Problems:
 
 def _encode(body: dict[str, Any]) -> bytes:
     try:
-        return orjson.dumps(body)
+        # A copy: what orjson returns holds on to the four KB that it was written in.
+        return memoryview(orjson.dumps(body)).tobytes()
     except TypeError:
         # Integers beyond 64 bits are JSON all the same.
         return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

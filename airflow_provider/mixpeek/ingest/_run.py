@@ -130,6 +130,8 @@ class Run:
         self._requests = 0
         self._object_ids: list[str] | None = []
         self._task_ids: list[str] = []
+        # What earlier tries were stopped for, more rows must not make bearable.
+        self._check_rejections()
 
     # -- what happened -------------------------------------------------------------------------------------
 
@@ -140,6 +142,7 @@ class Run:
         self._outbox.add(block.rows)
         for row in block.rejected:
             self._reject(row)
+        self._check_rejections()
 
     def end_of_source(self) -> None:
         """No more rows will come."""

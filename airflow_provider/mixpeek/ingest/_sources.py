@@ -161,8 +161,8 @@ def open_source(rows: Any, *, source_name: str | None = None) -> Source:
     :param rows: A frame (pandas, polars, pyarrow, or any that narwhals reads eagerly; the index of a pandas
         frame is not a column: ``reset_index()`` makes it one), a list or iterator of dicts, an iterator of
         frames; files: the path or URL (any that fsspec reads) of one, of a folder, or a glob, as text,
-        ``os.PathLike`` or Airflow's ``ObjectStoragePath``; or a part that
-        :func:`~airflow_provider.mixpeek.ingest.split_source` made.
+        ``os.PathLike`` or Airflow's ``ObjectStoragePath``, be it data or rejected rows of an earlier load; or
+        a part that :func:`~airflow_provider.mixpeek.ingest.split_source` made.
     :param source_name: A name that stands for the source, wherever it is read from; in place of the URI of a
         file, a folder, or a glob's fixed leading part.
     :raises SourceError: it is none of these, or what can be known of it at once is wrong.
@@ -172,9 +172,9 @@ def open_source(rows: Any, *, source_name: str | None = None) -> Source:
     if isinstance(rows, SourcePart) or (isinstance(rows, Mapping) and PART in rows):
         return open_part(SourcePart.of(rows), source_name=source_name)
     if is_path(rows):
-        from airflow_provider.mixpeek.ingest._file_source import open_files
+        from airflow_provider.mixpeek.ingest._file_source import open_path
 
-        return open_files(rows, source_name=source_name)
+        return open_path(rows, source_name=source_name)
     _refuse_what_only_looks_like_rows(rows)
     if isinstance(rows, list | tuple):
         from airflow_provider.mixpeek.ingest._dicts import ListSource

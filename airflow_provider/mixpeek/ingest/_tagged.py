@@ -25,8 +25,8 @@ text with half a pair     ``{"$type": "text", "value": "a\\ud800"}``; a backslas
 everything else           ``{"$type": "repr", "value": "<what it looks like>", "of": "<its type>"}``
 ========================  ===================================================================================
 
-Read back, numpy and Arrow scalars are Python values, arrays lists, named tuples tuples, and a ``repr`` is its
-text; all others equal what they were.
+Read back, numpy and Arrow scalars are Python values, arrays lists, named tuples tuples, and a ``repr`` is
+:class:`Lost`, which rejects its row again; all others equal what they were.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ import re
 import sys
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from enum import Enum
@@ -47,7 +48,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from airflow_provider.mixpeek.ingest._json_text import dumps
-from airflow_provider.mixpeek.ingest._values import nanoseconds_of
+from airflow_provider.mixpeek.ingest._values import Unreadable, nanoseconds_of
 
 _TYPE = "$type"
 _MAX_DEPTH = 100
@@ -61,6 +62,19 @@ _NANOSECONDS = re.compile(r"\.\d{6}(\d{3})")
 #: Takes a value and the ids of the lists and dicts it is in.
 _Form = Callable[[Any, tuple[int, ...]], Any]
 _Clock = TypeVar("_Clock", datetime, time)
+
+
+@dataclass(frozen=True, slots=True)
+class Lost(Unreadable):
+    """
+    Stands for a value that could not be kept.
+
+    :param looks: What it looked like.
+    :param of: Its type, where it had one.
+    """
+
+    looks: str
+    of: str | None
 
 
 def encode(value: Any) -> Any:
@@ -147,6 +161,11 @@ def _lost(value: Any, _above: tuple[int, ...]) -> dict[str, Any]:
     except Exception:  # noqa: BLE001 - as above
         text = f"<{kind.__qualname__}>"
     return _tag("repr", _text(text, ()), of=f"{kind.__module__}.{kind.__qualname__}")
+
+
+def _unreadable(value: Unreadable, _above: tuple[int, ...]) -> dict[str, Any]:
+    looks, of = (value.looks, value.of) if isinstance(value, Lost) else (f"<{value.reason}>", None)
+    return _tag("repr", _text(looks, ()), of=of)
 
 
 def _same(value: Any, _above: tuple[int, ...]) -> Any:
@@ -253,7 +272,14 @@ _FORMS: tuple[tuple[type | tuple[type, ...], _Form], ...] = (
     (frozenset, lambda value, above: _tag("frozenset", _set(value, above))),
     (set, lambda value, above: _tag("set", _set(value, above))),
     (Mapping, _dict),
+    (Unreadable, _unreadable),
 )
+
+
+def _read_repr(tag: Mapping[str, Any]) -> Lost:
+    of = tag.get("of")
+    what = f"a value of type {of}" if of else "its value"
+    return Lost(f"{what} could not be kept: put one in the place of its tag", str(decode(tag["value"])), of)
 
 
 def _read_datetime(tag: Mapping[str, Any]) -> datetime:
@@ -315,7 +341,7 @@ _READERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "frozenset": lambda tag: frozenset(map(decode, tag["value"])),
     "int": lambda tag: int(tag["value"], 16),
     "pandas": _read_pandas,
-    "repr": lambda tag: decode(tag["value"]),
+    "repr": _read_repr,
     "set": lambda tag: set(map(decode, tag["value"])),
     "text": lambda tag: _ESCAPED.sub(lambda found: chr(int(found[1], 16)), tag["value"]),
     "time": lambda tag: _in_zone(time.fromisoformat(tag["value"]), tag.get("zone")),

@@ -37,6 +37,8 @@ PROGRESS = 15.0
 #: does not end it.
 LOOK_UP = 1.0
 
+_NOT_WRITTEN = "How far the run is could not be written down (%s): the next try sends more again."
+
 #: Does one action against the server, in a thread of the pool, and returns how to tell the run of it.
 Perform = Callable[[Action], Tell]
 
@@ -111,6 +113,8 @@ def _stopping(run: Run, action: Action | None = None) -> Iterator[None]:
     except MixpeekError as error:
         if action is not None:
             run.failed(action, error)
+        elif run.failure is not None:
+            log.warning(_NOT_WRITTEN, error)
         run.stop(error)
 
 
@@ -118,9 +122,7 @@ def _keep_what_was_done(run: Run, keeper: Keeper) -> None:
     try:
         keeper.keep(run, at_once=True)
     except Exception as error:  # noqa: BLE001 - what interrupted the run is what its caller must hear of
-        log.warning(
-            "How far the run is could not be written down (%s): the next try sends more again.", error
-        )
+        log.warning(_NOT_WRITTEN, error)
 
 
 def _read(run: Run, blocks: Iterator[Prepared]) -> None:
