@@ -53,6 +53,8 @@ class Keeper:
         self._write_at = clock() + self._every
         self._written: int | None = None
         self._ahead = AHEAD * unrepeatable
+        # When rows that must not be sent twice are the occasion to look for another try.
+        self._look_at = clock() + EVERY
         self._sent = sent
         # Set while rows that the watermark has passed are not where they belong yet.
         self._is_behind = False
@@ -79,6 +81,11 @@ class Keeper:
             if last >= self._sent:
                 self._sent = last + self._ahead
                 self._write(run)
+            elif self._clock() >= self._look_at:
+                self._journal.check_writer()
+            else:
+                return
+            self._look_at = self._clock() + EVERY
 
     def keep(self, run: Run, *, at_once: bool = False) -> None:
         """
