@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import httpx
+import pytest
 
 from airflow_provider.mixpeek.emulator.settings import Settings
 
@@ -31,6 +32,7 @@ def test_state_counts_what_is_stored(emulator, api: httpx.Client, bucket: str):
     del state["requests"]
     assert state == {
         "invalid_json": 0,
+        "objects_received": {"/v1/buckets/{bucket_identifier}/objects": 3},
         "buckets": 1,
         "objects": 3,
         "batches": 2,
@@ -40,6 +42,22 @@ def test_state_counts_what_is_stored(emulator, api: httpx.Client, bucket: str):
     }
 
 
+def test_objects_that_come_again_are_counted_again(emulator, api: httpx.Client, bucket: str):
+    both = {"objects": [{"sku": str(n), "idempotency_key": f"key-{n}"} for n in range(2)]}
+    emulator.fault(
+        {"fault": "reset_before", "path": "/v1/buckets/*/objects/batch", "times": 1},
+        {"fault": "reset_after", "path": "/v1/buckets/*/objects/batch", "times": 1},
+    )
+    for _ in range(2):
+        with pytest.raises(httpx.TransportError):
+            api.post(f"{bucket}/objects/batch", json=both)
+    api.post(f"{bucket}/objects/batch", json=both)
+    api.post(f"{bucket}/objects/batch", json={"objects": "no list"})
+    state = emulator.state()
+    assert state["objects"] == 2
+    assert state["objects_received"] == {"/v1/buckets/{bucket_identifier}/objects/batch": 4}
+
+
 def test_reset_forgets_everything(emulator, api: httpx.Client, bucket: str):
     emulator.fault({"fault": "status", "status": 500})
     httpx.post(f"{emulator.url}/_emulator/reset")
@@ -47,6 +65,7 @@ def test_reset_forgets_everything(emulator, api: httpx.Client, bucket: str):
     assert emulator.state() == {
         "requests": [],
         "invalid_json": 0,
+        "objects_received": {},
         "buckets": 0,
         "objects": 0,
         "batches": 0,

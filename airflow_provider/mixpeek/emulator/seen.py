@@ -55,6 +55,7 @@ def summary(state: State) -> dict[str, Any]:
             for (method, path, status), count in sorted(state.requests.items())
         ],
         "invalid_json": state.invalid_json,
+        "objects_received": dict(sorted(state.objects_received.items())),
         "buckets": len(buckets),
         "objects": sum(len(bucket.objects) for bucket in buckets),
         "batches": len(state.batches),

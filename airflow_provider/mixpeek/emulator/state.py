@@ -60,6 +60,7 @@ class State:
         self.tasks: dict[str, Task] = {}
         self.requests: Counter[tuple[str, str, int]] = Counter()
         self.invalid_json = 0
+        self.objects_received: Counter[str] = Counter()
         self._due: list[tuple[float, int, Task | Batch]] = []
         self._sequence = itertools.count(1)
         self._settled = self._clock()

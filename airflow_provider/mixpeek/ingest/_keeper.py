@@ -56,6 +56,8 @@ class Keeper:
         self._write_at = clock() + self._every
         self._written: int | None = None
         self._ahead = AHEAD * unrepeatable
+        # When rows that must not be sent twice are the occasion to look for another try.
+        self._look_at = clock() + EVERY
         self._sent = sent
         # Set while it must not be written how far the run is: rows that the watermark has passed are not
         # where they belong, or what earlier tries have left there is still there.
@@ -84,6 +86,11 @@ class Keeper:
             if last >= self._sent:
                 self._sent = last + self._ahead
                 self._write(run)
+            elif self._clock() >= self._look_at:
+                self._journal.check_writer()
+            else:
+                return
+            self._look_at = self._clock() + EVERY
 
     def keep(self, run: Run, *, at_once: bool = False) -> None:
         """

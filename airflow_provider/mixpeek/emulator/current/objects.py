@@ -43,6 +43,7 @@ async def create_one(
     context = inside.context
     before_82 = context.settings.is_before_82
     body = await read_body(request, requests.OBJECT_CREATE_81 if before_82 else requests.OBJECT_CREATE)
+    context.state.objects_received[_OBJECTS] += 1
     now = context.state.settle()
     bucket = bucket_in(inside, bucket_identifier, writing=True)
     created = create_object(context.state, context.settings, bucket, body, now=now, policy=policy)
@@ -70,6 +71,7 @@ async def create_many(
     context = inside.context
     before_82 = context.settings.is_before_82
     body = await read_body(request, requests.OBJECTS_BATCH_81 if before_82 else requests.OBJECTS_BATCH)
+    context.state.objects_received[f"{_OBJECTS}/batch"] += len(body["objects"])
     now = context.state.settle()
     bucket = bucket_in(inside, bucket_identifier, writing=True)
     if bucket.definition.get("unique_key"):

@@ -129,6 +129,7 @@ async def delete_bucket(inside: Anywhere, bucket_identifier: str) -> Response:
 async def create(request: Request, inside: Anywhere, bucket_identifier: str) -> Response:
     body = await read_body(request, requests.OBJECT_CREATE)
     context = inside.context
+    context.state.objects_received[f"{_BUCKET}/objects/create"] += 1
     now = context.state.settle()
     bucket = bucket_in(inside, bucket_identifier, writing=True)
     outcome = context.next_outcome(request.scope)
