@@ -23,7 +23,7 @@ from airflow_provider.mixpeek.operators.buckets import (
     MixpeekDeleteBucketOperator,
 )
 from airflow_provider.mixpeek.operators.objects import MixpeekCreateObjectsOperator
-from airflow_provider.mixpeek.sensors import tasks
+from airflow_provider.mixpeek.sensors import _waiting
 from airflow_provider.mixpeek.sensors.tasks import MixpeekTaskSensor
 
 KEY = "sk_legacy_4b6e"
@@ -44,7 +44,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(tasks, "time", clock)
+    monkeypatch.setattr(_waiting, "time", clock)
     return clock
 
 

@@ -109,18 +109,19 @@ class Batches(Resource):
     async def wait(
         self,
         bucket_id: str,
-        batch_ids: str | Sequence[str],
+        batch_ids: Any,
         *,
         timeout: float = A_DAY,
         partial_ok: bool = False,
         max_failed_looks: int | None = 10,
         progress: OnProgress | None = None,
     ) -> Waited:
-        """Wait until batches of one bucket are done."""
+        """Wait until batches are done."""
         return await self._run(
-            _waits.wait(
+            _waits.wait_for_batches(
                 self._session,
-                _waits.batch_waits(bucket_id, batch_ids),
+                bucket_id,
+                batch_ids,
                 timeout=timeout,
                 partial_ok=partial_ok,
                 max_failed_looks=max_failed_looks,

@@ -127,7 +127,7 @@ class Batches(Resource):
     def wait(
         self,
         bucket_id: str,
-        batch_ids: str | Sequence[str],
+        batch_ids: Any,
         *,
         timeout: float = A_DAY,
         partial_ok: bool = False,
@@ -135,14 +135,17 @@ class Batches(Resource):
         progress: OnProgress | None = None,
     ) -> Waited:
         """
-        Wait until batches of one bucket are done.
+        Wait until batches are done.
 
-        Parameters and errors are those of :meth:`Tasks.wait`, which takes batches of several buckets.
+        :param bucket_id: The bucket of those that are given by their ids.
+        :param batch_ids: Ids, or what :meth:`Tasks.wait` takes, which also says what the others mean.
+        :raises MixpeekWorkError: as there.
         """
         return self._run(
-            _waits.wait(
+            _waits.wait_for_batches(
                 self._session,
-                _waits.batch_waits(bucket_id, batch_ids),
+                bucket_id,
+                batch_ids,
                 timeout=timeout,
                 partial_ok=partial_ok,
                 max_failed_looks=max_failed_looks,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,10 +65,11 @@ class WaitFor:
         )
 
 
-def flattened(given: Any) -> list[WaitFor]:
+def flattened(given: Any, *, of_id: Callable[[str], WaitFor] = WaitFor) -> list[WaitFor]:
     """
     What to wait for, each once, in order: of ids, waits, or any nesting of sequences of them.
 
+    :param of_id: What an id by itself is the id of: a task, unless told otherwise.
     :raises MixpeekConfigError: something in it is neither.
     """
     if given is None:
@@ -76,12 +77,14 @@ def flattened(given: Any) -> list[WaitFor]:
     if isinstance(given, Iterable) and not isinstance(given, str | Mapping) and not _says_itself(given):
         # The lazy sequence of a mapped task's XComs is fetched whole by a slice, and one by one by a loop.
         parts = given[:] if isinstance(given, Sequence) else given
-        return list(dict.fromkeys(wait for part in parts for wait in flattened(part)))
-    if isinstance(given, str) and not _ID.fullmatch(given.strip()):
-        raise MixpeekConfigError(
-            f"{given!r} is not the id of a task",
-            hint='Jinja makes text of everything: pass create.output["waits"] instead of a template.',
-        )
+        return list(dict.fromkeys(wait for part in parts for wait in flattened(part, of_id=of_id)))
+    if isinstance(given, str):
+        if not _ID.fullmatch(given.strip()):
+            raise MixpeekConfigError(
+                f"{given!r} is not an id",
+                hint='Jinja makes text of everything: pass create.output["waits"] instead of a template.',
+            )
+        return [of_id(given.strip())]
     return [WaitFor.of(given)]
 
 

@@ -138,7 +138,7 @@ def _error(what: Watch[WaitFor]) -> MixpeekWorkError:
     )
 
 
-def batch_waits(bucket_id: str, batch_ids: str | Sequence[str]) -> list[WaitFor]:
-    """Batches of one bucket as what there is to wait for."""
-    ids = [batch_ids] if isinstance(batch_ids, str) else batch_ids
-    return [WaitFor(None, batch_id, bucket_id) for batch_id in ids]
+def wait_for_batches(session: Session, bucket_id: str, batch_ids: Any, **rules: Any) -> Flow[Waited]:
+    """Wait until batches are done, of one bucket where they are given by their ids; as :func:`wait`."""
+    waits = flattened(batch_ids, of_id=lambda batch_id: WaitFor(None, batch_id, bucket_id))
+    return wait(session, waits, **rules)
