@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 MOST = 1_000
 
 #: Characters that ids and what else is kept with them may take: encrypted they are a third more.
-_LARGEST = 42_000
+_LARGEST = 47_000
 
 #: Characters that one id and one group take besides their own.
 _EACH = 4
-_GROUP = 40
+_GROUP = 80
 
 
 def packed(waits: Iterable[WaitFor]) -> list[dict[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -26,9 +25,7 @@ class _Shared:
 
 
 #: The settings hold the key, so that connections with different keys do not share. They are never shown.
-_clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Settings, _Shared]] = (
-    weakref.WeakKeyDictionary()
-)
+_clients: dict[tuple[asyncio.AbstractEventLoop, Settings], _Shared] = {}
 
 
 def open_client(settings: Settings) -> AsyncMixpeekClient:
@@ -48,10 +45,10 @@ async def shared_client(hook: MixpeekHook) -> AsyncIterator[AsyncMixpeekClient]:
     :raises MixpeekConfigError: the connection lacks the key, or a field of it is wrong.
     """
     settings = await hook.aget_settings()
-    clients = _clients.setdefault(asyncio.get_running_loop(), {})
-    if settings not in clients:
-        clients[settings] = _Shared(settings)
-    shared = clients[settings]
+    key = asyncio.get_running_loop(), settings
+    if key not in _clients:
+        _clients[key] = _Shared(settings)
+    shared = _clients[key]
     shared.users += 1
     try:
         # Whoever is cancelled here does not take the client from the others.
@@ -59,5 +56,5 @@ async def shared_client(hook: MixpeekHook) -> AsyncIterator[AsyncMixpeekClient]:
     finally:
         shared.users -= 1
         if not shared.users:
-            del clients[settings]
+            del _clients[key]
             await asyncio.shield(shared.close())

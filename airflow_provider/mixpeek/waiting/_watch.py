@@ -57,7 +57,7 @@ class Watch(Generic[W]):
         self._partial: dict[W, str] = {}
         self._told: frozenset[str] = frozenset()
         self._news: list[str] = []
-        self._failed: list[str] = []
+        self._failed: list[tuple[W, str]] = []
         self._new_partial: list[str] = []
 
     @property
@@ -116,10 +116,10 @@ class Watch(Generic[W]):
         self._waiting[wait], self._told = progress, progress.told
         if not isinstance(verdict, Ended):
             self._due[wait] = now + verdict.seconds
-            if verdict.news:
-                (self._failed if isinstance(look, FailedLook) else self._news).append(
-                    f"{wait}: {verdict.news}"
-                )
+            if isinstance(look, FailedLook):
+                self._failed.append((wait, look.reason))
+            elif verdict.news:
+                self._news.append(f"{wait}: {verdict.news}")
             return None
         if verdict.end is End.DONE or (verdict.end is End.PARTIAL and self._partial_ok):
             del self._waiting[wait], self._due[wait]
@@ -142,12 +142,13 @@ class Watch(Generic[W]):
         news += self._new_partial[:NAMED]
         if len(self._new_partial) > NAMED:
             news.append(f"{len(self._new_partial) - NAMED} more are done in part")
-        if len(self._failed) > 1:
+        if self._failed:
+            count, (wait, reason) = len(self._failed), self._failed[-1]
             news.append(
-                f"{len(self._failed)} looks failed and are borne, the last of them at {self._failed[-1]}"
+                f"{wait}: a look failed and is borne: {reason}"
+                if count == 1
+                else f"{count} looks failed and are borne, the last of them at {wait}: {reason}"
             )
-        else:
-            news += self._failed
         self._new_partial, self._failed = [], []
         return news
 
