@@ -88,7 +88,15 @@ class WaitSensor(BaseSensorOperator):
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after a deferral, and say what a timeout or a skip means."""
         with self._in_our_words():
-            return super().resume_execution(next_method, next_kwargs, context)
+            try:
+                return super().resume_execution(next_method, next_kwargs, context)
+            except AirflowSkipException:
+                raise
+            except Exception as error:
+                # Airflow skips here for its own errors only, in the other modes for any.
+                if not self.never_fail:
+                    raise
+                raise AirflowSkipException("Skipping due to never_fail is set to True.") from error
 
     # -- poke and reschedule mode --
 

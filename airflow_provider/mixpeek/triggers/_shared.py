@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from airflow_provider.mixpeek.client import MixpeekError
+
 if TYPE_CHECKING:
     from airflow_provider.mixpeek.client import AsyncMixpeekClient, Settings
     from airflow_provider.mixpeek.hooks.mixpeek import MixpeekHook
@@ -21,7 +23,12 @@ class _Shared:
         self.opening = asyncio.ensure_future(asyncio.to_thread(open_client, settings))
 
     async def close(self) -> None:
-        await (await self.opening).close()
+        """Close the client, if it came to be."""
+        try:
+            client = await self.opening
+        except MixpeekError:
+            return
+        await client.close()
 
 
 #: The settings hold the key, so that connections with different keys do not share. They are never shown.
