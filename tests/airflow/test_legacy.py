@@ -71,7 +71,16 @@ def create(count: int = 3, **arguments: Any) -> dict[str, Any]:
     rows = [{"title": f"Thing {n}", "facts": {"n": n}, "size": n, "maker": "Ada"} for n in range(count)]
     mapping = {"blobs": {"title": "title", "facts": "facts"}, "metadata": ["size", "maker"]}
     settings = {"bucket": "things", "rows": rows, "mapping": mapping} | arguments
-    ti = SimpleNamespace(dag_id="shop", run_id="monday", task_id="create", map_index=-1)
+    task = SimpleNamespace(retries=0)
+    ti = SimpleNamespace(
+        dag_id="shop",
+        run_id="monday",
+        task_id="create",
+        map_index=-1,
+        try_number=1,
+        max_tries=0,
+        task=task,
+    )
     return MixpeekCreateObjectsOperator(task_id="create", **settings).execute({"ti": ti})
 
 
