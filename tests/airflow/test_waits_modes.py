@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG
+from airflow.sdk import DAG, BaseSensorOperator
 from airflow.sdk.exceptions import (
     AirflowFailException,
     AirflowRuntimeError,
@@ -113,6 +113,15 @@ def test_airflows_own_timeout_of_a_deferral_is_giving_up_too(
     ) as caught:
         sensor.resume_execution("__fail__", {"error": "Trigger timeout"}, {})
     assert isinstance(caught.value, kind)
+
+
+def test_soft_fail_skips_that_timeout_on_airflow_3_0_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def as_in_3_0(*_: Any) -> None:
+        raise AirflowSensorTimeout("Trigger timeout")
+
+    monkeypatch.setattr(BaseSensorOperator, "resume_execution", as_in_3_0)
+    with pytest.raises(AirflowSkipException, match=r"^Gave up waiting.*soft_fail"):
+        MixpeekTaskSensor(task_id="wait", task_ids="task_1", soft_fail=True).resume_execution("x", {}, {})
 
 
 def test_airflows_own_timeout_comes_after_the_deadline(make_world: Callable[..., World]) -> None:

@@ -93,10 +93,13 @@ class WaitSensor(BaseSensorOperator):
             except AirflowSkipException:
                 raise
             except Exception as error:
-                # Airflow skips here for its own errors only, in the other modes for any.
-                if not self.never_fail:
+                # Airflow skips less here than in the other modes: never_fail, its own errors only; soft_fail,
+                # in 3.0 no timeout of its own.
+                soft = self.soft_fail and isinstance(error, AirflowSensorTimeout)
+                if not (soft or self.never_fail):
                     raise
-                raise AirflowSkipException("Skipping due to never_fail is set to True.") from error
+                why = "soft_fail" if soft else "never_fail"
+                raise AirflowSkipException(f"Skipping due to {why} is set to True.") from error
 
     # -- poke and reschedule mode --
 
