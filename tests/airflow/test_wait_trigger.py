@@ -205,8 +205,10 @@ def test_what_is_no_error_of_the_server_is_told_without_its_text(
         raise LookupError(f"the key is {KEY}")
 
     monkeypatch.setattr(MixpeekHook, "aget_settings", missing)
-    with pytest.raises(MixpeekTriggerError, match=r"LookupError.*its log says why"):
-        deferrable(world, given)
+    rows: list[Any] = []
+    with pytest.raises(MixpeekTriggerError, match=r"LookupError.*its log says why") as caught:
+        deferrable(world, given, rows=rows)
+    assert KEY not in str(caught.value) + json.dumps(rows)
 
 
 def test_errors_travel_as_plain_values() -> None:
