@@ -17,7 +17,7 @@ _LARGEST = 47_000
 
 #: Characters that one id and one group take besides their own.
 _EACH = 4
-_GROUP = 80
+_GROUP = 36
 
 
 def packed(waits: Iterable[WaitFor]) -> list[dict[str, Any]]:
