@@ -220,6 +220,23 @@ def test_error_of_one_flow_is_the_error_of_all(run):
     assert run(caught()) == "no 77"
 
 
+def test_error_of_one_flow_ends_the_others():
+    def two():
+        return (yield Together([flow_of(77, set(), []), endless()]))
+
+    def endless():
+        while True:
+            yield Sleep(0.001)
+
+    async def run():
+        async with asyncio.timeout(10):
+            with pytest.raises(MixpeekConfigError, match="no 77"):
+                await adrive(two(), refuse_to_send)
+        assert len(asyncio.all_tasks()) == 1
+
+    asyncio.run(run())
+
+
 def test_cancelled_wait_leaves_no_flow_behind():
     under_way = set()
 
