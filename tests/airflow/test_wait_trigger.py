@@ -75,9 +75,8 @@ def test_row_fits_into_its_column_encrypted(
     monkeypatch: pytest.MonkeyPatch, waits: list[WaitFor], at_least: int
 ) -> None:
     # Airflow encrypts only where it has a key, which it remembers.
-    monkeypatch.setattr(
-        "airflow.models.crypto.get_fernet", lambda fernet=Fernet(Fernet.generate_key()): fernet
-    )
+    fernet = Fernet(Fernet.generate_key())
+    monkeypatch.setattr("airflow.models.crypto.get_fernet", lambda: fernet)
     memo = {"left": marked(waits * 10, set(waits[::2])), "slice": 1_000, "since": 1.5, "deadline": 2.5}
     size = first_slice(waits, memo_size=len(memo["left"]))
     assert at_least <= size <= MOST

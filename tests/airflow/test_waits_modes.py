@@ -225,14 +225,17 @@ def test_each_try_begins_anew(make_world: Callable[..., World]) -> None:
     reschedule(world, given, max_failed_looks=2)
 
 
-def test_what_cannot_be_noted_costs_looks_and_nothing_else(make_world: Callable[..., World]) -> None:
+@pytest.mark.parametrize("call", ["get", "set"])
+def test_what_cannot_be_noted_costs_looks_and_nothing_else(
+    make_world: Callable[..., World], call: str
+) -> None:
     world = make_world()
     quick, slow = work(world), work(world, "COMPLETED", seconds=600)
 
-    def refuse(key: str, value: Any) -> None:
+    def refuse(*_: Any) -> None:
         raise AirflowRuntimeError(ErrorResponse(error=ErrorType.GENERIC_ERROR, detail={"status_code": 500}))
 
-    world.store.set = refuse  # type: ignore[method-assign]
+    setattr(world.store, call, refuse)
     reschedule(world, [quick, slow], poke_interval=60)
     assert world.asked(BATCH) == 2 * 11
 

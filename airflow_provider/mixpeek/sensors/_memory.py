@@ -29,7 +29,7 @@ class Memory:
     """
     What this try has not seen done yet, and how often it looked in vain.
 
-    Each try begins anew. What cannot be written is not remembered, and only costs looks.
+    Each try begins anew. What cannot be written or read is not remembered, and only costs looks.
 
     :param waits: All there is to wait for.
     """
@@ -42,9 +42,13 @@ class Memory:
 
     def recall(self) -> dict[WaitFor, int]:
         """What is still waited for, each with its failed looks in a row."""
-        noted: Any = undisturbed(lambda: self._store.get(_NAME))
-        self._noted = noted
         everything = dict.fromkeys(self._waits, 0)
+        try:
+            noted: Any = undisturbed(lambda: self._store.get(_NAME))
+        except AirflowRuntimeError as error:
+            log.warning("What was seen before cannot be read, so all of it is looked at again: %s", error)
+            return everything
+        self._noted = noted
         if not isinstance(noted, dict) or noted.get("try") != self._try:
             return everything
         recalled: dict[WaitFor, int] = {}
