@@ -170,8 +170,8 @@ class WaitSensor(BaseSensorOperator):
             self.log.warning("There is something else to wait for than before the deferral: looking anew.")
             left = waits
         else:
-            of_slice = left[: stands.slice]
-            left = [wait for place, wait in enumerate(of_slice) if place in told.left] + left[stands.slice :]
+            of_slice, still = left[: stands.slice], set(told.left)
+            left = [wait for place, wait in enumerate(of_slice) if place in still] + left[stands.slice :]
         self._go_on(waits, left, since=stands.since, deadline=stands.deadline)
 
     def _go_on(
