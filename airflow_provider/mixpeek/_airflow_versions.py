@@ -18,6 +18,11 @@ except ImportError:  # so have 3.0 and 3.1 these
         AirflowSkipException,
     )
 
+try:
+    from airflow.sdk.configuration import conf
+except ImportError:  # 3.0 and 3.1 have it in Airflow's core
+    from airflow.configuration import conf
+
 if TYPE_CHECKING:
     from airflow.sdk import Connection, Context
     from airflow.sdk.execution_time.context import TaskStateStoreAccessor
@@ -28,6 +33,7 @@ __all__ = [
     "AirflowSkipException",
     "BaseHook",
     "aget_connection",
+    "default_deferrable",
     "task_state_store",
 ]
 
@@ -42,3 +48,8 @@ async def aget_connection(connection_id: str) -> Connection:
 def task_state_store(context: Context) -> TaskStateStoreAccessor | None:
     """Return what a task can remember things in between its tries; None before 3.3."""
     return context.get("task_state_store")
+
+
+def default_deferrable() -> bool:
+    """Return whether tasks that can be deferred are, where a DAG does not say (``[operators]``)."""
+    return bool(conf.getboolean("operators", "default_deferrable", fallback=False))

@@ -18,7 +18,8 @@ _MODULES = {
         "airflow_provider.mixpeek.operators.buckets",
         "airflow_provider.mixpeek.operators.objects",
     ],
-    "sensors": ["airflow_provider.mixpeek.sensors.tasks"],
+    "sensors": ["airflow_provider.mixpeek.sensors.batches", "airflow_provider.mixpeek.sensors.tasks"],
+    "triggers": ["airflow_provider.mixpeek.triggers.waits"],
 }
 
 

@@ -12,6 +12,7 @@ Errors that Airflow acts on: how remote work ended, as a sensor sees it.
 
     RuntimeError
     ├── MixpeekLostContactError       nothing could be seen; says nothing about the work
+    ├── MixpeekTriggerError           the trigger came to an end of its own, or told what is not understood
     └── MixpeekTryOverError           Airflow has started another try; this one must not go on
 
 A sensor cannot do failed work again, so Airflow does not retry the first tree, and ``soft_fail`` turns it
@@ -45,6 +46,10 @@ class MixpeekTaskLostError(MixpeekWaitError):
 
 class MixpeekLostContactError(RuntimeError):
     """Too many looks in a row failed. The work may be going on; Airflow may retry the wait."""
+
+
+class MixpeekTriggerError(RuntimeError):
+    """The trigger failed by itself, or told what is not understood. The work may be going on."""
 
 
 class MixpeekTryOverError(RuntimeError):

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, BaseSensorOperator
 
 from airflow_provider.mixpeek import get_provider_info
 
@@ -19,7 +19,13 @@ MODULES = [
 ]
 CLASSES = [getattr(module, name) for module in MODULES for name in module.__all__]
 # One argument for each required parameter there is.
-REQUIRED = {"bucket": "things", "schema": {"title": "text"}, "rows": "a.csv", "task_ids": "task_1"}
+REQUIRED = {
+    "bucket": "things",
+    "schema": {"title": "text"},
+    "rows": "a.csv",
+    "task_ids": "task_1",
+    "batch_ids": "btch_1",
+}
 
 
 def parameters(operator: type[BaseOperator]) -> dict[str, inspect.Parameter]:
@@ -41,6 +47,7 @@ def test_there_are_as_many_as_we_think() -> None:
         "MixpeekCreateBucketOperator",
         "MixpeekDeleteBucketOperator",
         "MixpeekCreateObjectsOperator",
+        "MixpeekBatchSensor",
         "MixpeekTaskSensor",
     ]
 
@@ -68,7 +75,7 @@ def test_connection_has_its_usual_name_and_is_not_looked_up(operator: type[BaseO
     assert made(operator, mixpeek_conn_id="not_defined").mixpeek_conn_id == "not_defined"
 
 
-@pytest.mark.parametrize("operator", [one for one in CLASSES if one.__name__ != "MixpeekTaskSensor"])
+@pytest.mark.parametrize("operator", [one for one in CLASSES if not issubclass(one, BaseSensorOperator)])
 def test_results_have_a_key_for_each_field_unless_told_otherwise(operator: type[BaseOperator]) -> None:
     assert made(operator).multiple_outputs is True
     assert made(operator, multiple_outputs=False).multiple_outputs is False

@@ -17,6 +17,7 @@ from {OURS}.hooks.mixpeek import MixpeekHook
 from {OURS}.ingest import ObjectMapping, split_source
 from {OURS}.operators.buckets import MixpeekCreateBucketOperator, MixpeekDeleteBucketOperator
 from {OURS}.operators.objects import MixpeekCreateObjectsOperator
+from {OURS}.sensors.batches import MixpeekBatchSensor
 from {OURS}.sensors.tasks import MixpeekTaskSensor
 """
 A_DAG = """
@@ -31,6 +32,7 @@ with DAG("parsed", schedule=None):
     )
     MixpeekCreateObjectsOperator.partial(task_id="map", bucket="things").expand(rows=["a.csv", "b.csv"])
     MixpeekTaskSensor(task_id="wait", task_ids=made.output["waits"], mode="reschedule")
+    MixpeekBatchSensor(task_id="batches", batch_ids=made.output["waits"], deferrable=True)
     MixpeekDeleteBucketOperator(task_id="delete", bucket="things")
     MixpeekHook("not_defined_anywhere")
 """

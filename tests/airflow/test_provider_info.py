@@ -23,7 +23,7 @@ INFO = get_provider_info()
 (CONNECTION,) = INFO["connection-types"]
 MODULES = [
     module
-    for kind in ("hooks", "operators", "sensors")
+    for kind in ("hooks", "operators", "sensors", "triggers")
     for entry in INFO[kind]
     for module in entry["python-modules"]
 ]
@@ -83,11 +83,11 @@ def test_named_modules_import(module: str) -> None:
     importlib.import_module(module)
 
 
-def test_no_hook_operator_or_sensor_module_is_left_out() -> None:
+def test_no_module_is_left_out() -> None:
     package = Path(importlib.import_module("airflow_provider.mixpeek").__file__).parent
     shipped = {
         f"airflow_provider.mixpeek.{kind}.{path.stem}"
-        for kind in ("hooks", "operators", "sensors")
+        for kind in ("hooks", "operators", "sensors", "triggers")
         for path in (package / kind).glob("*.py")
         if not path.stem.startswith("_")
     }

@@ -22,6 +22,7 @@ from airflow_provider.mixpeek.client import (
     MixpeekConfigError,
     WaitFor,
 )
+from airflow_provider.mixpeek.client._wait_for import flattened
 from airflow_provider.mixpeek.emulator import Emulator
 from airflow_provider.mixpeek.exceptions import (
     MixpeekLostContactError,
@@ -30,8 +31,8 @@ from airflow_provider.mixpeek.exceptions import (
     MixpeekTaskLostError,
     MixpeekTaskPartialError,
 )
-from airflow_provider.mixpeek.sensors import tasks
-from airflow_provider.mixpeek.sensors.tasks import MixpeekTaskSensor, flattened
+from airflow_provider.mixpeek.sensors import _waiting
+from airflow_provider.mixpeek.sensors.tasks import MixpeekTaskSensor
 
 KEY = "sk_sensor_30aa"
 BATCHES = "/v1/buckets/{bucket_identifier}/batches/{batch_id}"
@@ -51,7 +52,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(tasks, "time", clock)
+    monkeypatch.setattr(_waiting, "time", clock)
     return clock
 
 

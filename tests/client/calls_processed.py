@@ -107,6 +107,12 @@ BATCHES = [
         current=[],
         legacy=LACKS,
     ),
+    row(
+        "batches.wait",
+        lambda shop: len(shop.client.batches.wait(shop.bucket, [shop.batch(submit=True)], timeout=60).done),
+        current=1,
+        legacy=LACKS,
+    ),
     row("batches.queue", lambda shop: shop.client.batches.queue()["running"], current=[], legacy=LACKS),
 ]
 
@@ -123,6 +129,12 @@ def _look(shop: Shop) -> tuple[str, str]:
 
 
 TASKS = [
+    row(
+        "tasks.wait",
+        lambda shop: len(shop.client.tasks.wait([_task(shop)], timeout=60).done),
+        current=1,
+        legacy=1,
+    ),
     row(
         "tasks.get",
         lambda shop: shop.client.tasks.get(_task(shop)).status,

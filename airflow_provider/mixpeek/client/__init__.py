@@ -26,6 +26,13 @@ if TYPE_CHECKING:
         MixpeekStoppedError,
         MixpeekTimeoutError,
         MixpeekValidationError,
+        MixpeekWaitContactError,
+        MixpeekWaitTimeoutError,
+        MixpeekWorkError,
+        MixpeekWorkFailedError,
+        MixpeekWorkLostError,
+        MixpeekWorkNotSubmittedError,
+        MixpeekWorkPartialError,
         ValidationIssue,
     )
     from airflow_provider.mixpeek.client._models import (
@@ -42,6 +49,7 @@ if TYPE_CHECKING:
     from airflow_provider.mixpeek.client._requests import NewBlob, NewObject
     from airflow_provider.mixpeek.client._settings import Settings
     from airflow_provider.mixpeek.client._wait_for import WaitFor
+    from airflow_provider.mixpeek.client._waits import Waited
 
 # Who handles our errors, or names something to wait for, should not pay for the HTTP library and the models.
 _HOME = {
@@ -72,12 +80,20 @@ _HOME = {
     "MixpeekStoppedError": "_errors",
     "MixpeekTimeoutError": "_errors",
     "MixpeekValidationError": "_errors",
+    "MixpeekWaitContactError": "_errors",
+    "MixpeekWaitTimeoutError": "_errors",
+    "MixpeekWorkError": "_errors",
+    "MixpeekWorkFailedError": "_errors",
+    "MixpeekWorkLostError": "_errors",
+    "MixpeekWorkNotSubmittedError": "_errors",
+    "MixpeekWorkPartialError": "_errors",
     "NewBlob": "_requests",
     "NewObject": "_requests",
     "Settings": "_settings",
     "Task": "_models",
     "ValidationIssue": "_errors",
     "WaitFor": "_wait_for",
+    "Waited": "_waits",
 }
 
 __all__ = [
@@ -107,6 +123,13 @@ __all__ = [
     "MixpeekStoppedError",
     "MixpeekTimeoutError",
     "MixpeekValidationError",
+    "MixpeekWaitContactError",
+    "MixpeekWaitTimeoutError",
+    "MixpeekWorkError",
+    "MixpeekWorkFailedError",
+    "MixpeekWorkLostError",
+    "MixpeekWorkNotSubmittedError",
+    "MixpeekWorkPartialError",
     "Namespace",
     "NewBlob",
     "NewObject",
@@ -114,6 +137,7 @@ __all__ = [
     "Task",
     "ValidationIssue",
     "WaitFor",
+    "Waited",
 ]
 
 

@@ -6,6 +6,8 @@ Its methods take what those of :class:`MixpeekClient` take, raise what they rais
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from airflow_provider.mixpeek.client._async_processing import Batches, Tasks
@@ -75,8 +77,15 @@ class AsyncMixpeekClient:
 
     def _open(self, settings: Settings) -> None:
         gate = Gate(requests_per_second=settings.requests_per_second)
-        self.session = Session(settings, GENERATIONS[settings.generation], gate)
-        self._transport = AsyncTransport(settings)
+        session = Session(settings, GENERATIONS[settings.generation], gate)
+        self._face(session, AsyncTransport(settings), asyncio.sleep)
+
+    def _face(
+        self, session: Session, transport: AsyncTransport, sleep: Callable[[float], Awaitable[None]]
+    ) -> None:
+        self.session = session
+        self._transport = transport
+        self._sleep = sleep
         self.buckets = Buckets(self)
         self.objects = Objects(self)
         self.batches = Batches(self)
@@ -85,7 +94,7 @@ class AsyncMixpeekClient:
 
     async def run(self, flow: Flow[T]) -> T:
         """Do what a flow of this client's session says."""
-        return await adrive(flow, self._transport.send)
+        return await adrive(flow, self._transport.send, self._sleep)
 
     async def whoami(self) -> Me:
         """Who the key belongs to, and what it may do."""

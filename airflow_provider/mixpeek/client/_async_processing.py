@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider.mixpeek.client import _batch_flows
+from airflow_provider.mixpeek.client import _batch_flows, _waits
 from airflow_provider.mixpeek.client._async_resources import Resource
 from airflow_provider.mixpeek.client._generation import call
+from airflow_provider.mixpeek.client._waits import A_DAY, OnProgress, Waited
 
 if TYPE_CHECKING:
     from airflow_provider.mixpeek.client._models import Batch, Task
@@ -105,6 +106,29 @@ class Batches(Resource):
         """Running and waiting batches of the account, as the server tells them."""
         return await self._run(call(self._session, self._session.api.batch_queue()))
 
+    async def wait(
+        self,
+        bucket_id: str,
+        batch_ids: Any,
+        *,
+        timeout: float = A_DAY,
+        partial_ok: bool = False,
+        max_failed_looks: int | None = 10,
+        progress: OnProgress | None = None,
+    ) -> Waited:
+        """Wait until batches are done."""
+        return await self._run(
+            _waits.wait_for_batches(
+                self._session,
+                bucket_id,
+                batch_ids,
+                timeout=timeout,
+                partial_ok=partial_ok,
+                max_failed_looks=max_failed_looks,
+                progress=progress,
+            )
+        )
+
 
 class Tasks(Resource):
     """Asynchronous jobs. The server forgets them after about a day (API 0.82)."""
@@ -120,3 +144,24 @@ class Tasks(Resource):
     async def cancel(self, task_id: str) -> None:
         """Stop a task; succeeds for one that the server does not know."""
         await self._run(call(self._session, self._session.api.cancel_task(task_id)))
+
+    async def wait(
+        self,
+        tasks: Any,
+        *,
+        timeout: float = A_DAY,
+        partial_ok: bool = False,
+        max_failed_looks: int | None = 10,
+        progress: OnProgress | None = None,
+    ) -> Waited:
+        """Wait until tasks are done; where the batch of one is known, the batch is judged."""
+        return await self._run(
+            _waits.wait(
+                self._session,
+                tasks,
+                timeout=timeout,
+                partial_ok=partial_ok,
+                max_failed_looks=max_failed_looks,
+                progress=progress,
+            )
+        )

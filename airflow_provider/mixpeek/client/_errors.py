@@ -7,6 +7,13 @@ Every error of the client.
     ├── MixpeekConfigError           a setting or an argument is wrong; nothing was sent (also a ValueError)
     │   └── MixpeekGenerationError   the generation of the API does not have that, or is another one
     ├── MixpeekStoppedError          the caller ended a wait between two tries
+    ├── MixpeekWorkError             a wait for tasks or batches is over, and they did not all end well
+    │   ├── MixpeekWorkFailedError       one failed or was cancelled
+    │   │   └── MixpeekWorkPartialError  a part of one did
+    │   ├── MixpeekWorkNotSubmittedError nobody submitted it, so nothing will ever happen
+    │   ├── MixpeekWorkLostError         the server knows it no longer
+    │   ├── MixpeekWaitContactError      nothing could be seen; says nothing about the work
+    │   └── MixpeekWaitTimeoutError      the deadline came first; says nothing either (also a TimeoutError)
     ├── MixpeekConnectionError       no answer came
     │   └── MixpeekTimeoutError      ... in time
     ├── MixpeekAnswerError           an answer came that is not the API's: HTML, cut off, without its id
@@ -101,6 +108,25 @@ def _rebuild(cls: type[MixpeekError], message: str, state: dict[str, Any]) -> Mi
     return error
 
 
+def as_json(error: MixpeekError) -> dict[str, Any]:
+    """An error as plain values, to be raised elsewhere by :func:`from_json`; without its vendor's details."""
+    plain = {name: value for name, value in vars(error).items() if _is_plain(value)}
+    return {"kind": type(error).__name__, "fields": plain}
+
+
+def from_json(told: Mapping[str, Any]) -> MixpeekError | None:
+    """The error that :func:`as_json` told of; None where this version has no such error."""
+    kind, fields = globals().get(str(told.get("kind"))), told.get("fields")
+    if not (isinstance(kind, type) and issubclass(kind, MixpeekError) and isinstance(fields, Mapping)):
+        return None
+    bare = kind("", status=0) if issubclass(kind, MixpeekStatusError) else kind("")
+    return _rebuild(kind, str(fields.get("message", "")), {**vars(bare), **fields})
+
+
+def _is_plain(value: object) -> bool:
+    return value is None or isinstance(value, str | int | float)
+
+
 class MixpeekConfigError(MixpeekError, ValueError):
     """A setting or an argument is wrong. Nothing was sent."""
 
@@ -111,6 +137,51 @@ class MixpeekGenerationError(MixpeekConfigError):
 
 class MixpeekStoppedError(MixpeekError):
     """The caller ended a wait between two tries of a call."""
+
+
+class MixpeekWorkError(MixpeekError):
+    """
+    A wait for tasks or batches is over, and they did not all end well.
+
+    :param ends: What ended otherwise (:class:`WaitFor`), each with a sentence that says how.
+    :param running: What was still running (:class:`WaitFor`); it runs on, and nobody waits for it.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        ends: Mapping[Any, str] | None = None,
+        running: tuple[Any, ...] = (),
+        **common: Any,
+    ) -> None:
+        super().__init__(message, **common)
+        self.ends: Mapping[Any, str] = ends or {}
+        self.running = running
+
+
+class MixpeekWorkFailedError(MixpeekWorkError):
+    """The work failed or was cancelled."""
+
+
+class MixpeekWorkPartialError(MixpeekWorkFailedError):
+    """A part of the work failed, and the caller does not take partial results."""
+
+
+class MixpeekWorkNotSubmittedError(MixpeekWorkError):
+    """The batch is a draft that nobody submitted."""
+
+
+class MixpeekWorkLostError(MixpeekWorkError):
+    """The server knows it no longer, so how it ended cannot be told."""
+
+
+class MixpeekWaitContactError(MixpeekWorkError):
+    """Too many looks in a row failed. The work may be going on."""
+
+
+class MixpeekWaitTimeoutError(MixpeekWorkError, TimeoutError):
+    """The deadline came first. The work may be going on."""
 
 
 class MixpeekConnectionError(MixpeekError):

@@ -3,7 +3,7 @@ How one call goes, without doing any I/O.
 
 A flow is a generator that yields :class:`Send` and :class:`Sleep` and is given answers: pacing, retrying and
 parsing stand here once, and the two drivers of ``_transport`` do what a flow says, in threads or in asyncio.
-Calls that take several requests are flows that ``yield from`` others.
+Calls that take several requests are flows that ``yield from`` others, or have them done :class:`Together`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
@@ -87,7 +87,13 @@ class Sleep(NamedTuple):
     seconds: float
 
 
-Flow = Generator[Send | Sleep, Answer | None, R]
+class Together(NamedTuple):
+    """A flow's wish: do these, several at once, and give me their results or throw in the error of one."""
+
+    flows: Sequence[Flow[Any]]
+
+
+Flow = Generator[Send | Sleep | Together, Answer | list[Any] | None, R]
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +224,7 @@ def _send(session: Session, this: Call[T]) -> Flow[tuple[Turn, Answer]]:
         answer = yield Send(this.request)
     finally:
         session.gate.leave(sender, session.clock())
-    assert answer is not None, "a driver answers every Send"  # noqa: S101
+    assert isinstance(answer, Answer), "a driver answers every Send"  # noqa: S101
     return turn, answer
 
 

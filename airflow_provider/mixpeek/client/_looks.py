@@ -34,7 +34,7 @@ def look(session: Session, wait: WaitFor) -> Flow[Seen | Gone | FailedLook]:
     except MixpeekNotFoundError:
         return Gone()
     except (MixpeekConnectionError, MixpeekRateLimitError, MixpeekServerError) as error:
-        return FailedLook(str(error), error.retry_after)
+        return FailedLook(str(error).removesuffix("."), error.retry_after)
     return seen
 
 

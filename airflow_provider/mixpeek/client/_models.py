@@ -11,6 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from airflow_provider.mixpeek.client._wait_for import WaitFor
+
 
 class Answered(BaseModel):
     """Base: tolerant, immutable."""
@@ -158,6 +160,11 @@ class Batch(Answered):
     failed_objects: list[FailedObject] = Field(default_factory=list)
     failed_object_count: int | None = None
 
+    @property
+    def wait_for(self) -> WaitFor:
+        """The batch as something to wait for."""
+        return WaitFor(self.task_id, self.batch_id, self.bucket_id)
+
 
 class Task(Answered):
     """One asynchronous job. ``additional_data`` may name its batch and bucket."""
@@ -177,6 +184,11 @@ class Task(Answered):
     def bucket_id(self) -> str | None:
         """The bucket of that batch, where the server says so."""
         return self._additional("bucket_id")
+
+    @property
+    def wait_for(self) -> WaitFor:
+        """The task as something to wait for."""
+        return WaitFor(self.task_id, self.batch_id, self.bucket_id)
 
     def _additional(self, name: str) -> str | None:
         value = (self.additional_data or {}).get(name)

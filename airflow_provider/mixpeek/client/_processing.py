@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider.mixpeek.client import _batch_flows
+from airflow_provider.mixpeek.client import _batch_flows, _waits
 from airflow_provider.mixpeek.client._generation import call
 from airflow_provider.mixpeek.client._resources import Resource
+from airflow_provider.mixpeek.client._waits import A_DAY, OnProgress, Waited
 
 if TYPE_CHECKING:
     from airflow_provider.mixpeek.client._models import Batch, Task
@@ -123,6 +124,35 @@ class Batches(Resource):
         """Running and waiting batches of the account, as the server tells them."""
         return self._run(call(self._session, self._session.api.batch_queue()))
 
+    def wait(
+        self,
+        bucket_id: str,
+        batch_ids: Any,
+        *,
+        timeout: float = A_DAY,
+        partial_ok: bool = False,
+        max_failed_looks: int | None = 10,
+        progress: OnProgress | None = None,
+    ) -> Waited:
+        """
+        Wait until batches are done.
+
+        :param bucket_id: The bucket of those that are given by their ids.
+        :param batch_ids: Ids, or what :meth:`Tasks.wait` takes, which also says what the others mean.
+        :raises MixpeekWorkError: as there.
+        """
+        return self._run(
+            _waits.wait_for_batches(
+                self._session,
+                bucket_id,
+                batch_ids,
+                timeout=timeout,
+                partial_ok=partial_ok,
+                max_failed_looks=max_failed_looks,
+                progress=progress,
+            )
+        )
+
 
 class Tasks(Resource):
     """Asynchronous jobs. The server forgets them after about a day (API 0.82)."""
@@ -138,3 +168,39 @@ class Tasks(Resource):
     def cancel(self, task_id: str) -> None:
         """Stop a task; succeeds for one that the server does not know."""
         self._run(call(self._session, self._session.api.cancel_task(task_id)))
+
+    def wait(
+        self,
+        tasks: Any,
+        *,
+        timeout: float = A_DAY,
+        partial_ok: bool = False,
+        max_failed_looks: int | None = 10,
+        progress: OnProgress | None = None,
+    ) -> Waited:
+        """
+        Wait until tasks are done; where the batch of one is known, the batch is judged.
+
+        The first that does not end well ends the wait. Works in a notebook too, and blocks its cell.
+
+        :param tasks: Ids, tasks, batches, or the ``waits`` of a load: one or many, nested or not. Nothing to
+            wait for is done at once.
+        :param timeout: Seconds, after which there is a last look. The default is a day.
+        :param partial_ok: Take work of which a part failed for done.
+        :param max_failed_looks: Looks at one in a row that may fail, because the server is down or
+            overloaded; None: all, until the timeout.
+        :param progress: Called after each round of looks with how many are done and how many there are.
+        :raises MixpeekWorkError: one did not end well, or was not seen to end; which it was is in the type.
+            What runs on is in its ``running``.
+        :raises MixpeekConfigError: something in ``tasks`` cannot be waited for.
+        """
+        return self._run(
+            _waits.wait(
+                self._session,
+                tasks,
+                timeout=timeout,
+                partial_ok=partial_ok,
+                max_failed_looks=max_failed_looks,
+                progress=progress,
+            )
+        )

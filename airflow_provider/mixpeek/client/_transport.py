@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -19,7 +20,7 @@ from airflow_provider.mixpeek.client._errors import (
     MixpeekStoppedError,
     MixpeekTimeoutError,
 )
-from airflow_provider.mixpeek.client._flow import Answer, Flow, Request, Send
+from airflow_provider.mixpeek.client._flow import Answer, Flow, Request, Send, Together
 from airflow_provider.mixpeek.client._settings import is_loopback
 from airflow_provider.mixpeek.client._version import user_agent
 
@@ -36,6 +37,9 @@ LARGEST_ANSWER = 64 * 1024 * 1024
 _CONNECTIONS = 64
 _CONNECT_TIMEOUT = 10.0
 
+#: Flows that are done at once where a flow has many to be done together.
+AT_ONCE = 16
+
 
 def drive(flow: Flow[R], send: Callable[[Request], Answer], sleep: Callable[[float], None]) -> R:
     """Do what a flow says, in this thread."""
@@ -49,6 +53,13 @@ def drive(flow: Flow[R], send: Callable[[Request], Answer], sleep: Callable[[flo
                     step = flow.throw(error)
                 else:
                     step = flow.send(answer)
+            elif isinstance(step, Together):
+                try:
+                    results = _together(step.flows, send, sleep)
+                except MixpeekError as error:
+                    step = flow.throw(error)
+                else:
+                    step = flow.send(results)
             else:
                 try:
                     sleep(step.seconds)
@@ -79,6 +90,13 @@ async def adrive(
                     step = flow.throw(error)
                 else:
                     step = flow.send(answer)
+            elif isinstance(step, Together):
+                try:
+                    results = await _atogether(step.flows, send, sleep)
+                except MixpeekError as error:
+                    step = flow.throw(error)
+                else:
+                    step = flow.send(results)
             else:
                 await sleep(step.seconds)
                 step = flow.send(None)
@@ -87,6 +105,40 @@ async def adrive(
         return result
     finally:
         flow.close()
+
+
+def _together(
+    flows: Sequence[Flow[Any]], send: Callable[[Request], Answer], sleep: Callable[[float], None]
+) -> list[Any]:
+    if len(flows) <= 1:
+        return [drive(flow, send, sleep) for flow in flows]
+    pool = ThreadPoolExecutor(min(AT_ONCE, len(flows)), thread_name_prefix="mixpeek-together")
+    try:
+        return list(pool.map(lambda flow: drive(flow, send, sleep), flows))
+    finally:
+        # Who is interrupted does not wait for what is under way; it ends with the timeout.
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+async def _atogether(
+    flows: Sequence[Flow[Any]],
+    send: Callable[[Request], Awaitable[Answer]],
+    sleep: Callable[[float], Awaitable[None]],
+) -> list[Any]:
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def one(flow: Flow[Any]) -> Any:
+        async with places:
+            return await adrive(flow, send, sleep)
+
+    tasks = [asyncio.ensure_future(one(flow)) for flow in flows]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        # Nothing is left behind that would use a client which the caller may close now.
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class Transport:

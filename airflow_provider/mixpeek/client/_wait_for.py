@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider.mixpeek.client._errors import MixpeekConfigError
+
+#: What a template leaves where there was no id is none.
+_ID = re.compile(r"(?!None$)[\w.:-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +47,14 @@ class WaitFor:
     @classmethod
     def of(cls, given: Any) -> WaitFor:
         """
-        Take a task id, or the JSON form; keys that it does not have are ignored.
+        Take a task id, a task, a batch, or the JSON form; keys that it does not have are ignored.
 
         :raises MixpeekConfigError: it is neither.
         """
         if isinstance(given, cls):
             return given
+        if _says_itself(given):
+            return cls.of(given.wait_for)
         if isinstance(given, str):
             return cls(task_id=given.strip())
         if isinstance(given, Mapping):
@@ -57,3 +63,31 @@ class WaitFor:
             f"a {type(given).__name__} is nothing to wait for",
             hint='Pass task ids, or the "waits" of a create task: {"task_id", "batch_id", "bucket"}.',
         )
+
+
+def flattened(given: Any, *, of_id: Callable[[str], WaitFor] = WaitFor) -> list[WaitFor]:
+    """
+    What to wait for, each once, in order: of ids, waits, or any nesting of sequences of them.
+
+    :param of_id: What an id by itself is the id of: a task, unless told otherwise.
+    :raises MixpeekConfigError: something in it is neither.
+    """
+    if given is None:
+        return []
+    if isinstance(given, Iterable) and not isinstance(given, str | Mapping) and not _says_itself(given):
+        # The lazy sequence of a mapped task's XComs is fetched whole by a slice, and one by one by a loop.
+        parts = given[:] if isinstance(given, Sequence) else given
+        return list(dict.fromkeys(wait for part in parts for wait in flattened(part, of_id=of_id)))
+    if isinstance(given, str):
+        if not _ID.fullmatch(given.strip()):
+            raise MixpeekConfigError(
+                f"{given!r} is not an id",
+                hint='Jinja makes text of everything: pass create.output["waits"] instead of a template.',
+            )
+        return [of_id(given.strip())]
+    return [WaitFor.of(given)]
+
+
+def _says_itself(given: Any) -> bool:
+    """Whether it is a task or a batch as the client answers them, whose classes cost much to import."""
+    return hasattr(type(given), "wait_for")

@@ -84,8 +84,15 @@ class MixpeekHook(BaseHook):
         """Make an asynchronous client that the caller closes; the errors are those of :meth:`get_client`."""
         from airflow_provider.mixpeek.client import AsyncMixpeekClient
 
-        connection = await aget_connection(self.mixpeek_conn_id)
-        return AsyncMixpeekClient.from_settings(self._settings(connection))
+        return AsyncMixpeekClient.from_settings(await self.aget_settings())
+
+    async def aget_settings(self) -> Settings:
+        """
+        Look the connection up without blocking the event loop, and return what a client is made of.
+
+        :raises MixpeekConfigError: the connection lacks the key, or a field of it is wrong.
+        """
+        return self._settings(await aget_connection(self.mixpeek_conn_id))
 
     def get_conn(self) -> MixpeekClient:
         """The client of this hook, under the name that hooks of Airflow have for it."""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextvars
 import logging
-import threading
-from collections.abc import Callable
-from concurrent.futures import Future, wait
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowRuntimeError
 
 from airflow_provider.mixpeek._airflow_versions import task_state_store
+from airflow_provider.mixpeek._supervisor import undisturbed
 from airflow_provider.mixpeek.exceptions import MixpeekTryOverError
 from airflow_provider.mixpeek.operators._tries import Noted, Try, rerun_number
 
@@ -27,11 +24,6 @@ _PREFIX = "mixpeek."
 
 #: What each try notes of itself. A checkpoint's names have no dot.
 _TRY = f"{_PREFIX}task.try"
-
-#: Seconds that a wait lasts at most: a signal that comes in the instant before it does not end it.
-_LOOK_UP = 1.0
-
-_T = TypeVar("_T")
 
 
 class StoreCheckpoint:
@@ -72,21 +64,21 @@ class StoreCheckpoint:
         :return: the rerun number, see :func:`rerun_number`
         :raises MixpeekTryOverError: there is another try by now.
         """
-        noted = _undisturbed(lambda: self._store.get(_TRY))
+        noted = undisturbed(lambda: self._store.get(_TRY))
         number = rerun_number(this, _as_noted(noted))
         self._put(_TRY, asdict(this) | {"rerun_number": number})
         return number
 
     def _got(self, name: str) -> Any:
-        value = _undisturbed(lambda: self._store.get(name))
+        value = undisturbed(lambda: self._store.get(name))
         # A shut store answers as if it were empty. It is not: this try has noted itself.
-        if value is None and _undisturbed(lambda: self._store.get(_TRY)) is None:
+        if value is None and undisturbed(lambda: self._store.get(_TRY)) is None:
             raise _over()
         return value
 
     def _put(self, name: str, value: Any) -> None:
         try:
-            _undisturbed(lambda: self._store.set(name, value))
+            undisturbed(lambda: self._store.set(name, value))
         except AirflowRuntimeError as error:
             if (error.error.detail or {}).get("status_code") == 404:
                 raise _over() from error
@@ -126,26 +118,3 @@ def _over() -> MixpeekTryOverError:
         "Airflow has put an end to this try of the task: the task was cleared, or is being tried again "
         "because nothing was heard of its worker. It goes no further, so that two tries do not write."
     )
-
-
-def _undisturbed(call: Callable[[], _T]) -> _T:
-    """
-    Have a call to Airflow's supervisor answered, whatever interrupts this thread meanwhile.
-
-    A time-out and a kill raise in the main thread, wherever it is. In the middle of such a call they would
-    leave its answer unread, and from then on each call would be given the answer to the one before.
-    """
-    answer: Future[_T] = Future()
-    # Airflow's traces hang on context variables.
-    run = contextvars.copy_context().run
-
-    def make() -> None:
-        try:
-            answer.set_result(run(call))
-        except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
-            answer.set_exception(error)
-
-    threading.Thread(target=make, name="mixpeek-state-store", daemon=True).start()
-    while not wait([answer], timeout=_LOOK_UP).done:
-        pass
-    return answer.result()

@@ -1,10 +1,4 @@
-"""
-When is a task, a batch done?
-
-One judgement for whoever waits: a sensor, an operator, a trigger, a notebook. It is pure: the caller says
-what it saw and what time it is, and is told to keep waiting or how it ended. No I/O, no clock, and nothing
-else of this package, so that none of those callers can drift from the others.
-"""
+"""What one look at one thing means."""
 
 from __future__ import annotations
 
@@ -14,6 +8,9 @@ from dataclasses import dataclass, replace
 
 #: Seconds for which a server that asks to wait before the next look is believed.
 LONGEST_HINT = 300.0
+
+#: So much of a pause is left to chance, that things waited for together are not looked at together for ever.
+_CHANCE = 0.25
 
 
 class Outcome(enum.StrEnum):
@@ -138,7 +135,7 @@ class Progress:
 
 
 def judge(
-    look: Seen | Gone | FailedLook, progress: Progress, *, now: float, rules: Rules
+    look: Seen | Gone | FailedLook, progress: Progress, *, now: float, rules: Rules, chance: float = 0.0
 ) -> tuple[Progress, KeepWaiting | Ended]:
     """
     Say what a look means.
@@ -147,11 +144,12 @@ def judge(
     :param progress: What this function returned after the look before, or a new one.
     :param now: The time of the look in seconds; wall-clock where a wait survives a restart.
     :param rules: What the caller puts up with.
+    :param chance: A random number from 0 to 1.
     :return: What to remember, and what to do.
     """
     progress = replace(progress, looks=progress.looks + 1)
     left = math.inf if rules.deadline is None else rules.deadline - now
-    wait = pause(progress.looks, rules=rules)
+    wait = pause(progress.looks, rules=rules, chance=chance)
     news = ""
     if isinstance(look, FailedLook):
         progress = replace(progress, failed_looks=progress.failed_looks + 1)
@@ -172,9 +170,10 @@ def judge(
     return progress, ended or KeepWaiting(min(wait, left), news)
 
 
-def pause(looks: int, *, rules: Rules) -> float:
+def pause(looks: int, *, rules: Rules, chance: float = 0.0) -> float:
     """Seconds from one look to the next: half as long again each time, within the rules."""
-    return float(min(rules.longest, rules.shortest * 1.5 ** min(looks - 1, 60)))
+    whole = min(rules.longest, rules.shortest * 1.5 ** min(looks - 1, 60))
+    return float(max(rules.shortest, whole * (1 - _CHANCE * chance)))
 
 
 def _end(seen: Seen, *, settling: bool) -> Ended | None:
