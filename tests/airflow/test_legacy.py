@@ -158,8 +158,16 @@ def test_lost_answer_fails_the_task_and_says_what_a_retry_would_do(server: Emula
     create_bucket()
     server.fault({"path": CREATE, "fault": "reset_after", "skip": 1, "times": 1})
     with pytest.raises(IngestError, match=r"1 in doubt.*running it again stores again"):
-        create(in_flight=1)
+        create(in_flight=1, markers=False)
     assert server.state()["objects"] == 2
+
+
+def test_lost_answer_is_looked_for_by_what_the_objects_keep(server: Emulator) -> None:
+    create_bucket()
+    server.fault({"path": CREATE, "fault": "reset_after", "skip": 1, "times": 1})
+    result = create(in_flight=1)
+    assert (result["stored"], result["replayed"]) == (result["rows_read"] - 1, 1)
+    assert server.state()["objects"] == result["rows_read"] == len(result["waits"])
 
 
 # -- waiting -----------------------------------------------------------------------------------------------

@@ -16,7 +16,10 @@ from airflow_provider.mixpeek.operators.objects import MixpeekCreateObjectsOpera
 
 def part(number: int) -> dict[str, Any]:
     """A part whose path looks like a template, which it is not."""
-    return {"mixpeek_part": 1, "uri": "/data/{{ 1/0 }}.parquet", "rows": [number * 100, 100], "etag": None}
+    path = "/data/{{ 1/0 }}.parquet"
+    file = {"path": path, "uri": f"file://{path}", "fingerprint": {"size": 4_711}}
+    cut = {"rows": 100, "first_row": number * 100, "start": number * 100, "end": (number + 1) * 100}
+    return {"mixpeek_part": 1, "files": [file], **cut, "columns": None}
 
 
 class Given(MixpeekCreateObjectsOperator):

@@ -119,7 +119,7 @@ def test_a_batch_that_is_still_a_draft_is_submitted_again(world):
 
 
 def test_a_submit_that_is_never_answered_ends(world):
-    world.answers = [reset(), DRAFT, reset(), DRAFT, reset()]
+    world.answers = [reset(), DRAFT] * 3
     with pytest.raises(MixpeekConnectionError) as caught:
         submit(world)
     assert caught.value.may_be_stored
