@@ -357,7 +357,7 @@ def test_a_cell_that_python_cannot_hold_is_the_problem_of_its_row():
     column = plain_column(block.column("day"))
     assert list(column.values) == [None, "1970-01-01"]
     assert "it cannot be read as Date" in column.problems[0]
-    assert "cannot be read" in block.row(0)["day"]
+    assert "cannot be read" in block.row(0)["day"].reason
 
 
 def test_a_dict_that_fails_when_it_is_looked_into_is_the_problem_of_its_row():

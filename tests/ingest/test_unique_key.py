@@ -290,7 +290,7 @@ def test_a_row_that_is_there_and_in_a_batch_that_runs_is_not_batched_again(make_
 
 def test_batches_know_which_of_them_hold_what_was_rewritten():
     taken = {"obj_9": "btch_1"}
-    batching = Batching(size=2, replace=False, once=False, inherited=Inherited(taken))
+    batching = Batching(size=2, replaces=False, once=False, inherited=Inherited(taken))
     for number in range(4):
         batching.add(f"obj_{number}", number, rewritten=number == 3)
     batching.add("obj_9", 4)
