@@ -24,10 +24,11 @@ from airflow_provider.mixpeek.ingest._actions import (
 from airflow_provider.mixpeek.ingest._chunks import Row
 from airflow_provider.mixpeek.ingest._dicts import DictBlock
 from airflow_provider.mixpeek.ingest._ledger import Lines
+from airflow_provider.mixpeek.ingest._limits import Limits
 from airflow_provider.mixpeek.ingest._report import RejectedRow, Report
 from airflow_provider.mixpeek.ingest._results import Stored
 from airflow_provider.mixpeek.ingest._rows import Prepared
-from airflow_provider.mixpeek.ingest._run import Limits, Run
+from airflow_provider.mixpeek.ingest._run import Run
 
 #: What a row is: fit to be stored, wrong as we see it, refused by itself, or a reason to refuse its request.
 KINDS = ("good", "wrong", "refused", "located", "unlocated", "large")

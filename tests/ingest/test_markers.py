@@ -23,7 +23,8 @@ from airflow_provider.mixpeek.ingest._chunks import Row
 from airflow_provider.mixpeek.ingest._dicts import DictBlock
 from airflow_provider.mixpeek.ingest._journal import Journal, SupersededError
 from airflow_provider.mixpeek.ingest._keeper import Keeper
-from airflow_provider.mixpeek.ingest._run import Limits, Run
+from airflow_provider.mixpeek.ingest._limits import Limits
+from airflow_provider.mixpeek.ingest._run import Run
 from airflow_provider.mixpeek.ingest._sinks import Sinks
 from airflow_provider.mixpeek.ingest._world import World
 

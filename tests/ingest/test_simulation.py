@@ -25,10 +25,11 @@ from airflow_provider.mixpeek.ingest import Report
 from airflow_provider.mixpeek.ingest._actions import Action, Tell
 from airflow_provider.mixpeek.ingest._dicts import DictBlock
 from airflow_provider.mixpeek.ingest._identity import row_keyer
+from airflow_provider.mixpeek.ingest._limits import Limits
 from airflow_provider.mixpeek.ingest._mapping import ObjectMapping, plan
 from airflow_provider.mixpeek.ingest._perform import carry_out
 from airflow_provider.mixpeek.ingest._rows import Form, prepare
-from airflow_provider.mixpeek.ingest._run import Limits, Run
+from airflow_provider.mixpeek.ingest._run import Run
 from airflow_provider.mixpeek.ingest._sending import Target
 
 from .shop import BATCH, BATCHES, MAPPING, SCHEMA, SUBMIT, rows

@@ -21,9 +21,10 @@ from airflow_provider.mixpeek.ingest._dicts import DictBlock
 from airflow_provider.mixpeek.ingest._journal import Journal
 from airflow_provider.mixpeek.ingest._keeper import Keeper
 from airflow_provider.mixpeek.ingest._ledger import Lines
+from airflow_provider.mixpeek.ingest._limits import Limits
 from airflow_provider.mixpeek.ingest._results import Stored
 from airflow_provider.mixpeek.ingest._rows import Prepared
-from airflow_provider.mixpeek.ingest._run import Limits, Run
+from airflow_provider.mixpeek.ingest._run import Run
 from airflow_provider.mixpeek.ingest._sinks import Sinks
 from airflow_provider.mixpeek.ingest._world import World
 

@@ -84,6 +84,8 @@ def inherit(looks: Iterable[LiveBatch]) -> Inherited:
     """
     from airflow_provider.mixpeek.ingest._actions import CreateBatch, SubmitBatch
 
+    # Submitted ones first: a draft that shares an object with one of them is of no use.
+    looks = sorted(looks, key=lambda batch: batch.outcome is Outcome.WAITS_FOR_CALLER)
     taken: dict[str, str | None] = {}
     live: list[SubmittedBatch] = []
     drafts: list[SubmitBatch] = []
@@ -93,6 +95,8 @@ def inherit(looks: Iterable[LiveBatch]) -> Inherited:
         match batch.outcome:
             case None:
                 gone.append(batch.batch_id)
+                continue
+            case Outcome.WAITS_FOR_CALLER if not taken.keys().isdisjoint(batch.object_ids):
                 continue
             case Outcome.WAITS_FOR_CALLER:
                 drafts.append(

@@ -9,9 +9,10 @@ from typing import Any, get_args
 from airflow_provider.mixpeek.client import Bucket, MixpeekClient, MixpeekConfigError, MixpeekGenerationError
 from airflow_provider.mixpeek.ingest._identity import Mode
 from airflow_provider.mixpeek.ingest._journal import Rerun
+from airflow_provider.mixpeek.ingest._limits import Limits
 from airflow_provider.mixpeek.ingest._mapping import ObjectMapping
 from airflow_provider.mixpeek.ingest._resume import OnSourceChange
-from airflow_provider.mixpeek.ingest._run import Limits, OnError, Process
+from airflow_provider.mixpeek.ingest._run import OnError, Process
 from airflow_provider.mixpeek.ingest._sending import OnChanged, Policy
 from airflow_provider.mixpeek.ingest._sources import Source
 

@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from airflow_provider.mixpeek.client import MixpeekError, MixpeekStatusError
+from airflow_provider.mixpeek.ingest import _blame as blame
 from airflow_provider.mixpeek.ingest._actions import SendObjects
 from airflow_provider.mixpeek.ingest._chunks import Cutter, Row
+from airflow_provider.mixpeek.ingest._report import RejectedRow
+
+#: A server that refuses so many requests in a row while rows to blame are looked for, and stores none in
+#: between, refuses everything.
+SYSTEMIC = 200
 
 
 class Outbox:
@@ -23,6 +30,7 @@ class Outbox:
         # A stack: one refused request is looked through before the next one is.
         self._again: list[SendObjects] = []
         self._bytes_taken = 0
+        self._refused_in_a_row = 0
 
     def add(self, rows: Sequence[Row]) -> None:
         """Rows came, the next ones."""
@@ -54,11 +62,41 @@ class Outbox:
         while part := again.cut(rest=True):
             self._again.append(self._taken(SendObjects(part)))
 
-    def isolate(self, action: SendObjects, groups: Sequence[range | tuple[int, ...]]) -> None:
-        """Send parts of a refused request by themselves."""
-        for group in reversed(groups):
+    def isolate(self, action: SendObjects, error: MixpeekStatusError) -> list[RejectedRow]:
+        """Find the rows to blame for a refusal; those of which it does not tell are sent by themselves."""
+        self._refused_in_a_row += action.isolating
+        verdict = blame.judge(error, len(action.rows))
+        for group in reversed(verdict.again):
             part = tuple(action.rows[position] for position in group)
             self._again.append(self._taken(SendObjects(part, isolating=True)))
+        guilty = []
+        for position, complaint in verdict.guilty.items():
+            row = action.rows[position]
+            self.settle(row)
+            column = row.column_at(complaint.location)
+            guilty.append(
+                RejectedRow(row.number, complaint.reason, column, error_type=error.type, values=row.values())
+            )
+        return guilty
+
+    def was_taken(self) -> None:
+        """The server has taken a row."""
+        self._refused_in_a_row = 0
+
+    def refuses_everything(self, last: MixpeekStatusError) -> MixpeekError | None:
+        """The error that says so, where it is hardly the rows that are wrong."""
+        if self._refused_in_a_row < SYSTEMIC:
+            return None
+        error = MixpeekError(
+            f"{SYSTEMIC} requests in a row were refused, smaller and smaller ones, and no row was stored in "
+            f"between, so it is hardly the rows that are wrong; the last refusal: {last.message}",
+            method=last.method,
+            path=last.path,
+            request_id=last.request_id,
+            hint=last.hint,
+        )
+        error.__cause__ = last
+        return error
 
     @property
     def bytes(self) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from airflow_provider.mixpeek.client import MixpeekError
-from airflow_provider.mixpeek.ingest._report import RejectedRow
+from airflow_provider.mixpeek.ingest._report import KEPT_IDS, RejectedRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,32 @@ class Unclear:
     """
 
     error: MixpeekError
+
+
+class Kept:
+    """
+    What a run remembers of the rows that the server holds.
+
+    :param stale: How many are stale that earlier tries have stored.
+    """
+
+    def __init__(self, *, stale: int) -> None:
+        self.stale = stale
+        #: None where there are more than are kept.
+        self.object_ids: list[str] | None = []
+        self.task_ids: list[str] = []
+
+    def add(self, result: Stored | RejectedRow) -> None:
+        """It is known what became of the next row."""
+        if not isinstance(result, Stored):
+            return
+        self.stale += result.stale
+        if result.task_id is not None:
+            self.task_ids.append(result.task_id)
+        if result.object_id is not None and self.object_ids is not None:
+            self.object_ids.append(result.object_id)
+            if len(self.object_ids) > KEPT_IDS:
+                self.object_ids = None
 
 
 Result = Stored | RejectedRow | Later | Unclear

@@ -8,7 +8,6 @@ a simulation can replay any order of answers; ``_threads`` is the driver that re
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from airflow_provider.mixpeek.client import MixpeekError, MixpeekStatusError
@@ -26,10 +25,11 @@ from airflow_provider.mixpeek.ingest._chunks import Row
 from airflow_provider.mixpeek.ingest._fates import Fate, Fates
 from airflow_provider.mixpeek.ingest._inherit import Inherited, LiveBatch
 from airflow_provider.mixpeek.ingest._ledger import Entry, Ledger, Mark
+from airflow_provider.mixpeek.ingest._limits import Limits
 from airflow_provider.mixpeek.ingest._outbox import Outbox
 from airflow_provider.mixpeek.ingest._rejections import Rejections
-from airflow_provider.mixpeek.ingest._report import KEPT_IDS, RejectedRow, Report
-from airflow_provider.mixpeek.ingest._results import Later, Result, Stored, Unclear
+from airflow_provider.mixpeek.ingest._report import RejectedRow, Report
+from airflow_provider.mixpeek.ingest._results import Kept, Later, Result, Stored, Unclear
 from airflow_provider.mixpeek.ingest._rows import Prepared
 
 OnError = Literal["fail", "collect"]
@@ -39,9 +39,10 @@ Process = Literal["new", "all", False]
 _BUFFERED_REQUESTS = 4
 
 #: Rows from the watermark on at most, or so many batches of them where that is more. One answer that does not
-#: come holds the watermark back, and what is known of the rows behind it is kept.
-_LOOKAHEAD = 50_000
-_LOOKAHEAD_BATCHES = 20
+#: come holds the watermark back: what is known of the rows behind it is kept, and a try after this one sends
+#: them again.
+_LOOKAHEAD = 10_000
+_LOOKAHEAD_BATCHES = 10
 
 #: Calls about batches under way at once: where they are limited, they must not keep rows from being stored.
 _BATCH_CALLS = 2
@@ -49,29 +50,8 @@ _BATCH_CALLS = 2
 #: Objects that are looked at with one call.
 _LOOKED_AT = 100
 
-#: A server that refuses so many requests in a row while rows to blame are looked for, and stores none in
-#: between, refuses everything.
-_SYSTEMIC = 200
-
 #: What the server says of a stored row: whether it was there already.
 _FATE_OF = {True: Fate.REPLAYED, False: Fate.CREATED, None: Fate.STORED}
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """
-    How much at once.
-
-    :param max_objects: Objects of one request.
-    :param max_request_bytes: Bytes of one request's body.
-    :param batch_size: Objects of one batch.
-    :param max_rejected: Rejected rows that are borne: a number, or a share of the rows; None: any.
-    """
-
-    max_objects: int
-    max_request_bytes: int
-    batch_size: int
-    max_rejected: float | None = None
 
 
 class Run:
@@ -110,13 +90,12 @@ class Run:
         self._outbox = Outbox(max_objects=limits.max_objects, max_bytes=limits.max_request_bytes)
         #: Actions that were handed out and have not ended.
         self.under_way: set[Action] = set()
-        self._refused_in_a_row = 0
 
         self._ended = False
         self._failure: BaseException | RejectedRow | None = None
         before = {fate: mark.counts.get(fate.name.lower(), 0) for fate in Fate}
         self._resumed = sum(before.values())
-        self._stale = mark.counts.get("stale", 0)
+        self._kept = Kept(stale=mark.counts.get("stale", 0))
         self._fates = Fates(mark.row, before)
         self._ledger = Ledger(mark)
         self._batching = Batching(
@@ -128,8 +107,6 @@ class Run:
 
         self._rejections = Rejections(limits.max_rejected, before=before[Fate.REJECTED])
         self._requests = 0
-        self._object_ids: list[str] | None = []
-        self._task_ids: list[str] = []
         # What earlier tries were stopped for, more rows must not make bearable.
         self._check_rejections()
 
@@ -167,7 +144,7 @@ class Run:
                 else:
                     self.stop(result.error)
             else:
-                self._refused_in_a_row = 0
+                self._outbox.was_taken()
                 self._fates.mark(row.number, _FATE_OF[result.replayed])
                 if self._must_list_before(result):
                     self._unlisted.append((row, result))
@@ -308,7 +285,7 @@ class Run:
         :raises AssertionError: a run that was not stopped has rows without an end.
         """
         for result in self._ledger.drain():
-            self._keep(result)  # of a stopped run, whose rows come after one that was never settled
+            self._kept.add(result)  # of a stopped run, whose rows come after one that was never settled
         count = self._fates.count
         unsent, in_doubt = count(Fate.WAITING), count(Fate.SENT)
         if self._failure is None and (unsent or in_doubt):
@@ -325,9 +302,9 @@ class Run:
             rejected=count(Fate.REJECTED),
             unsent=unsent,
             in_doubt=in_doubt,
-            stale=self._stale,
-            kept_ids=None if self._object_ids is None else tuple(self._object_ids),
-            task_ids=tuple(self._task_ids),
+            stale=self._kept.stale,
+            kept_ids=None if self._kept.object_ids is None else tuple(self._kept.object_ids),
+            task_ids=tuple(self._kept.task_ids),
             rejected_rows=tuple(sorted(self._rejections.kept, key=lambda row: row.row)),
             batches=tuple(self._batching.submitted),
             requests=self._requests,
@@ -389,35 +366,19 @@ class Run:
             self.stop(error)  # and its rows stay as they are: sent, and in doubt
             return
         self._mark(action, Fate.WAITING)
-        if isinstance(error, MixpeekStatusError) and blame.is_about_rows(error) and self._failure is None:
-            self._isolate(action, error)
-        else:
+        if not isinstance(error, MixpeekStatusError) or not blame.is_about_rows(error) or self._failure:
             self.stop(error)
-
-    def _isolate(self, action: SendObjects, error: MixpeekStatusError) -> None:
-        verdict = blame.judge(error, len(action.rows))
-        self._outbox.isolate(action, verdict.again)
-        for position, complaint in verdict.guilty.items():
-            row = action.rows[position]
-            self._outbox.settle(row)
-            self._reject(
-                RejectedRow(
-                    row.number,
-                    complaint.reason,
-                    column=row.column_at(complaint.location),
-                    error_type=error.type,
-                    values=row.values(),
-                )
-            )
+            return
+        for row in self._outbox.isolate(action, error):
+            self._reject(row)
         self._advance()
-        self._refused_in_a_row += action.isolating
-        if self._refused_in_a_row >= _SYSTEMIC:
-            self.stop(_refuses_everything(error))
+        if (everything := self._outbox.refuses_everything(error)) is not None:
+            self.stop(everything)
 
     def _advance(self) -> None:
         """Pass over settled rows in their order, and cut what is to be processed into batches."""
         for number, result in self._ledger.advance(stop_at_rejected=self._on_error == "fail"):
-            self._keep(result)
+            self._kept.add(result)
             if isinstance(result, Stored) and self._is_to_be_processed(result):
                 assert result.object_id is not None  # noqa: S101 - it is to be processed
                 self._batching.add(result.object_id, number, rewritten=result.rewritten)
@@ -426,32 +387,7 @@ class Run:
             complete = self._ended and self._ledger.next_row == self._fates.end
             self._batching.cut(rest=complete)
 
-    def _keep(self, result: Stored | RejectedRow) -> None:
-        """Remember the ids of a row that the server holds."""
-        if not isinstance(result, Stored):
-            return
-        self._stale += result.stale
-        if result.task_id is not None:
-            self._task_ids.append(result.task_id)
-        if result.object_id is not None and self._object_ids is not None:
-            self._object_ids.append(result.object_id)
-            if len(self._object_ids) > KEPT_IDS:
-                self._object_ids = None
-
     def _check_rejections(self) -> None:
         enough = self._rejections.too_many(read=len(self._fates), at_the_end=self._ended)
         if enough is not None:
             self.stop(enough)
-
-
-def _refuses_everything(last: MixpeekStatusError) -> MixpeekError:
-    error = MixpeekError(
-        f"{_SYSTEMIC} requests in a row were refused, smaller and smaller ones, and no row was stored in "
-        f"between, so it is hardly the rows that are wrong; the last refusal: {last.message}",
-        method=last.method,
-        path=last.path,
-        request_id=last.request_id,
-        hint=last.hint,
-    )
-    error.__cause__ = last
-    return error
