@@ -11,6 +11,7 @@ import heapq
 import queue
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from random import Random
 from types import SimpleNamespace
@@ -19,12 +20,15 @@ from typing import Any
 from greenlet import getcurrent, greenlet
 
 
+class KilledError(BaseException):
+    """What a thread of a killed process meets when everything is over, and its stack is to go."""
+
+
 class Process:
     """What is killed as a whole: its threads never run again, whatever they wait for."""
 
     def __init__(self) -> None:
         self.alive = True
-        # As long as one is referenced, its handlers do not run either.
         self.threads: list[greenlet] = []
 
 
@@ -61,6 +65,8 @@ class Clockwork:
     def park(self, seconds: float | None = None) -> None:
         """Let the current thread wait: so many seconds, or until it is woken."""
         thread = getcurrent()
+        if not self._process[thread].alive:
+            raise KilledError
         if seconds is not None:
             self.wake(thread, seconds)
         self._hub.switch()
@@ -80,6 +86,16 @@ class Clockwork:
             when, _, _, what = heapq.heappop(self._events)
             self.now = max(self.now, when)
             what()
+
+    def end(self) -> None:
+        """Unwind what is left of all threads: a suspended stack is never collected by itself."""
+        for process in self._process.values():
+            process.alive = False
+        for thread in self._process:
+            if thread:
+                with suppress(KilledError):
+                    thread.throw(KilledError)
+        self._process.clear()
 
     def current_process(self) -> Process:
         return self._process[getcurrent()]

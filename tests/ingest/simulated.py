@@ -19,14 +19,10 @@ from airflow_provider.mixpeek.client._settings import Settings
 from airflow_provider.mixpeek.emulator import Emulator
 from airflow_provider.mixpeek.ingest import Report, ingest
 
-from .clockwork import Clockwork, Process
+from .clockwork import Clockwork, KilledError, Process
 
 WALL = 1_800_000_000.0
 HEADERS = [(b"authorization", b"Bearer sk_test"), (b"x-namespace", b"shop"), (b"host", b"emulator")]
-
-
-class KilledError(BaseException):
-    """A dead process was heard of; if that is ever seen, the simulation is wrong."""
 
 
 class Server:

@@ -263,6 +263,8 @@ def run(seed: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             check(story, story.tell())
         except (AssertionError, SourceChangedError) as error:
             raise AssertionError(f"seed {seed}: {error}") from error
+        finally:
+            story.clockwork.end()
 
 
 @pytest.mark.parametrize("piece", range(PIECES))
