@@ -302,6 +302,26 @@ def test_rows_as_large_as_a_request_are_sent_one_by_one():
     check_complete(made.until_finished(), made, process="new")
 
 
+@pytest.mark.parametrize("kind", ["good", "wrong"])
+def test_a_batch_that_does_not_fill_holds_nothing_back_for_ever(kind):
+    # One new row, and then only rows that need no batch: processed already, or rejected.
+    count = 2_000
+    kinds = ["good", *[kind] * (count - 2), "good"]
+    there = frozenset(range(1, count - 1))
+    made = world(kinds, batch_size=30, there=there, processed=there)
+    found = made.until_finished()
+    check_complete(found, made, process="new")
+    assert [len(batch) for batch in made.batches.values()] == [1, 1]
+
+
+def test_rows_are_not_read_far_ahead_of_the_watermark():
+    made = world(["good"] * 3_000, batch_size=30)
+    while not made.run.finished:
+        made.step()
+        assert made.position - made.run.passed < 2 * 30 + 20 * 5 + 12 + 1
+    check_complete(made.run.report(seconds=0.0), made, process="new")
+
+
 def test_no_rows_are_a_run_that_ends_at_once():
     made = world([])
     found = made.until_finished()

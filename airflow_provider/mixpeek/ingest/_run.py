@@ -38,11 +38,11 @@ Process = Literal["new", "all", False]
 #: Bytes of rows that wait or are under way at most, as a multiple of one request; a block more may come.
 _BUFFERED_REQUESTS = 4
 
-#: Rows from the watermark on at most, or so many batches of them where that is more. One answer that does not
-#: come holds the watermark back: what is known of the rows behind it is kept, and a try after this one sends
-#: them again.
-_LOOKAHEAD = 10_000
-_LOOKAHEAD_BATCHES = 10
+#: How far rows are read ahead of the watermark: so many batches, and so many requests besides. One answer
+#: that does not come holds the watermark back: what is known of the rows behind it is kept, and a try after
+#: this one sends them again.
+_BATCHES_AHEAD = 2
+_REQUESTS_AHEAD = 20
 
 #: Calls about batches under way at once: where they are limited, they must not keep rows from being stored.
 _BATCH_CALLS = 2
@@ -233,19 +233,30 @@ class Run:
             action = self._batching.next_action()
             if action is not None:
                 return action
-        return self._outbox.take(rest=self._ended)
+        sending = self._outbox.take(rest=self._ended)
+        if sending is None and not self.under_way and not self._ended and self._is_far_ahead:
+            # Rows that are not sent, or need no batch, have come in such number that a request or a batch
+            # which is not full holds them all back.
+            sending = self._outbox.take(rest=True)
+            if sending is None:
+                self._advance()
+                self._batching.cut(rest=True)
+                return self._batching.next_action()
+        return sending
 
     @property
     def wants_rows(self) -> bool:
         """Whether to read on: the source has more, and what is buffered is bounded."""
         most = _BUFFERED_REQUESTS * self._limits.max_request_bytes
-        ahead = self._fates.end - self.passed
         return (
-            not self._ended
-            and self._failure is None
-            and self._outbox.bytes < most
-            and ahead < max(_LOOKAHEAD, _LOOKAHEAD_BATCHES * self._limits.batch_size)
+            not self._ended and self._failure is None and self._outbox.bytes < most and not self._is_far_ahead
         )
+
+    @property
+    def _is_far_ahead(self) -> bool:
+        limits = self._limits
+        most = _BATCHES_AHEAD * limits.batch_size + _REQUESTS_AHEAD * limits.max_objects
+        return self._fates.end - self.passed >= most
 
     @property
     def finished(self) -> bool:
@@ -259,7 +270,7 @@ class Run:
 
     @property
     def failure(self) -> BaseException | RejectedRow | None:
-        """Why the run was stopped, if it was: an error, or with ``on_error="fail"`` the first wrong row."""
+        """Why the run was stopped, if it was: an error, or the first wrong row."""
         return self._failure
 
     # -- what is done with ---------------------------------------------------------------------------------
