@@ -293,6 +293,8 @@ def test_a_watermark_that_is_written_once_a_second(shop):
 def test_without_keys(shop):
     count = 2_000
     it = shop(task_seconds=0, api_version="0.81")
+    # So few rows would be over before a killer sees the watermark move.
+    it.emulator.fault({"fault": "latency", "seconds": 0.1, "path": BATCH})
     it.killed_on_the_way(5, count, rows=rows(count), in_flight=4, batch_size=200, ahead=2)
     it.once(count)
     assert it.received == count

@@ -15,11 +15,11 @@ from airflow_provider.mixpeek.ingest import (
     Receipt,
     Report,
     RowsRejectedError,
+    _results,
     ingest,
     read_receipt,
 )
 from airflow_provider.mixpeek.ingest import _keeper as keeping
-from airflow_provider.mixpeek.ingest import _run as running
 from airflow_provider.mixpeek.ingest import _sending as sending
 from airflow_provider.mixpeek.ingest._part_files import open_folder
 
@@ -195,7 +195,7 @@ def test_rejected_rows_and_the_receipt_may_share_a_directory(load, receipts, dir
 def test_ids_that_are_too_many_for_the_report_are_in_the_receipt(
     mixpeek, bucket, load, receipts, monkeypatch
 ):
-    monkeypatch.setattr(running, "KEPT_IDS", 299)
+    monkeypatch.setattr(_results, "KEPT_IDS", 299)
     report = load(rows(300))
     with pytest.raises(MixpeekError, match="Pass receipt_to= to have the id of every row in files"):
         _ = report.object_ids
