@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import orjson
-
 from airflow_provider.mixpeek.client._schema import METADATA, BlobForms
 from airflow_provider.mixpeek.ingest._chunks import ENVELOPE, Row
 from airflow_provider.mixpeek.ingest._identity import Keyer, row_hashes
+from airflow_provider.mixpeek.ingest._json_text import dumps
 from airflow_provider.mixpeek.ingest._ledger import Lines
 from airflow_provider.mixpeek.ingest._mapping import Plan
 from airflow_provider.mixpeek.ingest._report import RejectedRow
@@ -258,9 +257,5 @@ class _Problems:
 
 
 def _encode(body: dict[str, Any]) -> bytes:
-    try:
-        # A copy: what orjson returns holds on to the four KB that it was written in.
-        return memoryview(orjson.dumps(body)).tobytes()
-    except TypeError:
-        # Integers beyond 64 bits are JSON all the same.
-        return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    # A copy: what orjson returns holds on to the four KB that it was written in.
+    return memoryview(dumps(body)).tobytes()
