@@ -23,7 +23,8 @@ class PartsStory(Story):
     # What a task has noted another one does not know: a batch must show, and rows have keys.
     servers = [each for each in SERVERS if "visibility_lag" not in each]  # noqa: RUF012
     without_keys = []  # noqa: RUF012
-    # Two tasks can take up an object whose batch has failed; that it is done once is the strategy "skip".
+    # What of a batch failed is known to the task that has noted it, which may have another part by now, or
+    # none: here no batch fails.
     alone = False
 
     def __init__(self, seed: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -157,7 +157,7 @@ class Story:
                 rule = {"path": path, "probability": chance.choice([0.02, 0.1, 0.2])}
                 emulator.fault({**kind, **rule, "seed": chance.randint(0, 10**6)})
         # On legacy a task is an object's own, and 0.81 does not name what failed of a batch.
-        if chance.random() < 0.4 and self.keyed:
+        if chance.random() < 0.4 and self.keyed and self.alone:
             partly = {"status": "COMPLETED_WITH_ERRORS", "failed_objects": 2, "error_type": "transient"}
             how = chance.choice([{"status": "FAILED", "error": "GPU on fire"}, partly])
             emulator.fault({"fault": "task_outcome", **how, "times": chance.randint(1, 2)})
