@@ -26,9 +26,9 @@ from airflow_provider.mixpeek.client._errors import as_json, from_json
 from airflow_provider.mixpeek.emulator import Emulator
 from airflow_provider.mixpeek.exceptions import MixpeekTriggerError
 from airflow_provider.mixpeek.hooks.mixpeek import MixpeekHook
-from airflow_provider.mixpeek.sensors._marks import marked
 from airflow_provider.mixpeek.triggers import _shared
 from airflow_provider.mixpeek.triggers._event import WaitEvent
+from airflow_provider.mixpeek.triggers._marks import marked
 from airflow_provider.mixpeek.triggers._packing import MOST, first_slice, packed, unpacked
 from airflow_provider.mixpeek.triggers.waits import MixpeekWaitTrigger
 from airflow_provider.mixpeek.waiting import End

@@ -28,9 +28,9 @@ from airflow_provider.mixpeek.exceptions import (
     MixpeekTaskFailedError,
     MixpeekTriggerError,
 )
-from airflow_provider.mixpeek.sensors._marks import marked, read_marks
 from airflow_provider.mixpeek.sensors.batches import MixpeekBatchSensor
 from airflow_provider.mixpeek.sensors.tasks import MixpeekTaskSensor
+from airflow_provider.mixpeek.triggers._marks import marked, read_marks
 
 from .wait_modes import BATCH, KEY, MODES, NOTE, World, clock, draft, make_world, reschedule, work
 

@@ -20,7 +20,7 @@ from airflow_provider.mixpeek.client._errors import (
 from airflow_provider.mixpeek.client._flow import Flow, Session, Sleep, Together, log
 from airflow_provider.mixpeek.client._looks import look
 from airflow_provider.mixpeek.client._wait_for import WaitFor, flattened
-from airflow_provider.mixpeek.waiting import End, FailedLook, Gone, Rules, Seen, Watch
+from airflow_provider.mixpeek.waiting import End, FailedLook, Gone, Report, Rules, Seen, Watch
 
 #: Seconds that a wait lasts at most, unless told otherwise: after a day the server forgets its tasks.
 A_DAY = 86_400.0
@@ -129,10 +129,14 @@ def wait(
     return Waited(what.done, dict(what.partial))
 
 
+def work_error(report: Report, **more: Any) -> MixpeekWorkError:
+    """One error for all that ended badly, of the worst kind among them; ``more`` is for the error."""
+    return _ERRORS[report.worst](str(report).removesuffix("."), **more)
+
+
 def _error(what: Watch[WaitFor]) -> MixpeekWorkError:
-    report = what.report()
-    return _ERRORS[report.worst](
-        str(report).removesuffix("."),
+    return work_error(
+        what.report(),
         ends={wait: ended.sentence for wait, ended in what.bad.items()},
         running=tuple(wait for wait in what.waiting if wait not in what.bad),
     )

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from airflow_provider.mixpeek.ingest._mapping import ObjectMapping
     from airflow_provider.mixpeek.ingest._part_files import PartError
     from airflow_provider.mixpeek.ingest._parts import SourcePart, split_source
+    from airflow_provider.mixpeek.ingest._processing import Processing, process_objects
     from airflow_provider.mixpeek.ingest._receipt import Receipt, read_receipt
     from airflow_provider.mixpeek.ingest._report import (
         IngestError,
@@ -30,6 +31,7 @@ _HOME = {
     "MappingError": "_errors",
     "ObjectMapping": "_mapping",
     "PartError": "_part_files",
+    "Processing": "_processing",
     "Receipt": "_receipt",
     "RejectedRow": "_report",
     "Report": "_report",
@@ -39,6 +41,7 @@ _HOME = {
     "SourcePart": "_parts",
     "SubmittedBatch": "_report",
     "ingest": "_ingest",
+    "process_objects": "_processing",
     "read_receipt": "_receipt",
     "split_source": "_parts",
 }
@@ -50,6 +53,7 @@ __all__ = [
     "MappingError",
     "ObjectMapping",
     "PartError",
+    "Processing",
     "Receipt",
     "RejectedRow",
     "Report",
@@ -59,6 +63,7 @@ __all__ = [
     "SourcePart",
     "SubmittedBatch",
     "ingest",
+    "process_objects",
     "read_receipt",
     "split_source",
 ]

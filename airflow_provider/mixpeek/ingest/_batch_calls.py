@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 
 from airflow_provider.mixpeek.client import (
     Batch,
+    MixpeekClient,
     MixpeekNotFoundError,
+    WaitFor,
     _batch_flows,
 )
 from airflow_provider.mixpeek.client._calls import Reading
+from airflow_provider.mixpeek.client._cancelling import cancel_all
 from airflow_provider.mixpeek.client._flow import Flow, Session, Sleep
 from airflow_provider.mixpeek.client._generation import call
 from airflow_provider.mixpeek.ingest._actions import CreateBatch, ListLive, SubmitBatch, Tell, batch_name
@@ -99,10 +103,25 @@ def look(noted: NotedBatch, session: Session, *, before_row: int) -> Flow[LiveBa
             yield Sleep(_batch_flows.LOOK_AGAIN)
         else:
             seen = _seen(batch, session)
+            if noted.given_up and seen.outcome not in (Outcome.DONE, Outcome.PARTIAL):
+                return replace(seen, outcome=Outcome.FAILED)
             well = seen.outcome in (Outcome.RUNNING, Outcome.DONE) and not seen.failed_ids
             if well and 0 < noted.upto_row <= before_row:
                 return replace(seen, object_ids=())
             return seen
+
+
+def cancel(mixpeek: MixpeekClient, noted: Sequence[NotedBatch]) -> None:
+    """
+    Cancel those batches of earlier tries that still run.
+
+    :raises MixpeekError: one could not be cancelled.
+    """
+    waits = [WaitFor(None, batch.batch_id, batch.bucket_id) for batch in noted]
+    if waits:
+        log.info("The task was asked for anew: cancelling what still runs of its %d batches.", len(waits))
+    for sentence in mixpeek.run(cancel_all(mixpeek.session, waits, reason="the Airflow task was cleared")):
+        log.warning("%s.", sentence)
 
 
 def _seen(batch: Batch, session: Session) -> LiveBatch:

@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow_provider.mixpeek.client import MixpeekClient, MixpeekConfigError
 from airflow_provider.mixpeek.ingest import _telling
+from airflow_provider.mixpeek.ingest._batch_calls import cancel
 from airflow_provider.mixpeek.ingest._checkpoint import Checkpoint, MemoryCheckpoint
 from airflow_provider.mixpeek.ingest._design import Design
 from airflow_provider.mixpeek.ingest._identity import Mode
@@ -64,6 +65,7 @@ def ingest(
     on_source_change: OnSourceChange = "fail",
     rerun: Rerun | None = None,
     rerun_number: int | None = None,
+    cancel_earlier: bool = False,
     policy: Policy | None = None,
     on_changed: OnChanged = "keep",
     markers: bool = True,
@@ -110,6 +112,8 @@ def ingest(
         ``again``: make new objects of all rows. None: nothing.
     :param rerun_number: Grows each time a person asks for the load to be run. With it only a call whose
         number has grown is a rerun, and also accepts a changed source.
+    :param cancel_earlier: With ``rerun_number``: when it has grown, cancel the batches of earlier calls that
+        still run, and submit their objects anew. False: take them up.
     :param policy: For a bucket with a unique key, and needed where that has no default: ``insert`` rejects
         rows whose key exists already, ``update`` those whose key does not, ``upsert`` none. Such a bucket
         takes one object a request, and no idempotency keys.
@@ -166,7 +170,8 @@ def ingest(
             hint="Pass checkpoint=. (In Airflow: it came with 3.3.)",
         )
     journal = Journal(checkpoint or MemoryCheckpoint(), wall=mixpeek.session.wall)
-    journal.open(rerun=rerun, number=rerun_number)
+    give_up = (lambda noted: cancel(mixpeek, noted)) if cancel_earlier else None
+    journal.open(rerun=rerun, number=rerun_number, give_up=give_up)
     # Without the salt: what a load that is done anew writes takes the place of what it wrote before. Business
     # keys have the same scope in every load.
     load = "\0".join((target.bucket_id, scope, journal.load_id if mode == "columns" else ""))

@@ -25,12 +25,14 @@ class NotedBatch(NamedTuple):
     :param bucket_id: Its bucket.
     :param upto_row: Number of the row after its last one; 0 where its objects belong to no rows of the run.
     :param noted_at: Unix seconds.
+    :param given_up: It was cancelled, or somebody is about to: what it has not done by now counts as failed.
     """
 
     bucket_id: str
     batch_id: str
     upto_row: int
     noted_at: float
+    given_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,9 @@ from airflow_provider.mixpeek.ingest._world import World
 
 Rerun = Literal["replay", "again"]
 
+#: Cancels batches.
+GiveUp = Callable[[list[NotedBatch]], None]
+
 _VERSION = 1
 _BATCHES = 100
 _TASKS = 1_000
@@ -52,6 +55,7 @@ class _Load:
     :param number: The caller's number of reruns.
     :param accepts: A person has asked for the load since its source was last written down, and the source
         may have changed.
+    :param given_up: How many batches, the first ones, nobody takes up any more.
     :param id: Tells the load from others, where scopes do not.
     """
 
@@ -62,6 +66,7 @@ class _Load:
     finished: bool = False
     number: int | None = None
     accepts: bool = False
+    given_up: int = 0
     id: str = ""
     version: int = _VERSION
 
@@ -98,15 +103,20 @@ class Journal:
         #: What is written is still there for the next try.
         self.lasts = not isinstance(checkpoint, MemoryCheckpoint)
 
-    def open(self, *, rerun: Rerun | None = None, number: int | None = None) -> None:
+    def open(
+        self, *, rerun: Rerun | None = None, number: int | None = None, give_up: GiveUp | None = None
+    ) -> None:
         """
         Take the load over from the tries before, which must not write any more.
 
         :param rerun: What to do where the load is finished: send everything again under the old keys, or
             make everything anew. None: nothing.
         :param number: Grows when a person asks for the load; with one, only that makes a rerun.
+        :param give_up: Cancels the batches of tries before a person asked for the load, which nobody takes up
+            any more; called before anything is written, so that a try that dies meanwhile leaves it to the
+            next. None: they are taken up.
         """
-        before = self._read_load()
+        before = self._load = self._read_load()
         # A person had asked for it before, and of that nothing is left: the load was finished, and forgotten.
         is_forgotten = not before.writer and bool(number)
         is_asked_for = number is not None and number > (before.number or 0)
@@ -117,10 +127,14 @@ class Journal:
             accepts=before.accepts or is_asked_for,
             id=before.id or secrets.token_hex(8),
         )
+        if give_up is not None and is_asked_for:
+            self._batches = self._read_all("batches")
+            give_up([NotedBatch(*each) for each in self._batches])
+            load = replace(load, given_up=len(self._batches))
         if rerun and (before.finished or is_forgotten) and (number is None or is_asked_for):
             load = replace(load, finished=False, begun=before.begun + 1, replayed=rerun == "replay")
             if rerun == "again":
-                load = replace(load, salt=secrets.token_hex(8))
+                load = replace(load, salt=secrets.token_hex(8), given_up=0)
         self._write_load(load)
         self._batches = self._read_all("batches")
         self._tasks = self._read_all("tasks")
@@ -208,7 +222,10 @@ class Journal:
 
     def batches(self, bucket_id: str) -> list[NotedBatch]:
         """The batches of a bucket that were noted, in their order."""
-        noted = [NotedBatch(*each) for each in self._batches]
+        noted = [
+            NotedBatch(*each)._replace(given_up=place < self._load.given_up)
+            for place, each in enumerate(self._batches)
+        ]
         numbered = [
             batch if place >= self._first_batch else batch._replace(upto_row=0)
             for place, batch in enumerate(noted)

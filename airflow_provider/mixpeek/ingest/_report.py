@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,6 +62,15 @@ class SubmittedBatch:
     batch_id: str
     task_id: str
     objects: int
+
+
+def waits_for(
+    bucket_id: str, batches: Iterable[SubmittedBatch], task_ids: Iterable[str] = ()
+) -> list[dict[str, str | None]]:
+    """What there is to wait for, as it travels through XCom."""
+    waits = [WaitFor(batch.task_id or None, batch.batch_id, bucket_id) for batch in batches]
+    waits += [WaitFor(task_id, None, bucket_id) for task_id in task_ids]
+    return [wait.as_dict() for wait in waits]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,9 +156,7 @@ class Report:
     @property
     def waits(self) -> list[dict[str, str | None]]:
         """What there is to wait for: ``[{"task_id", "batch_id", "bucket"}]``."""
-        waits = [WaitFor(batch.task_id or None, batch.batch_id, self.bucket_id) for batch in self.batches]
-        waits += [WaitFor(task_id, None, self.bucket_id) for task_id in self.task_ids]
-        return [wait.as_dict() for wait in waits]
+        return waits_for(self.bucket_id, self.batches, self.task_ids)
 
     def __str__(self) -> str:
         counts = ", ".join(

@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowRuntimeError
 
 from airflow_provider.mixpeek._airflow_versions import task_state_store
 from airflow_provider.mixpeek._supervisor import undisturbed
-from airflow_provider.mixpeek.sensors._marks import marked, read_marks
+from airflow_provider.mixpeek.triggers._marks import marked, read_marks
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseSensorOperator
@@ -21,7 +20,6 @@ from airflow_provider.mixpeek.exceptions import (
     MixpeekTaskFailedError,
     MixpeekTaskLostError,
     MixpeekTaskPartialError,
-    MixpeekTriggerError,
 )
 from airflow_provider.mixpeek.hooks.mixpeek import MixpeekHook
 from airflow_provider.mixpeek.sensors._memory import Memory, memory
@@ -31,14 +29,6 @@ if TYPE_CHECKING:
 
     from airflow_provider.mixpeek.client import WaitFor
     from airflow_provider.mixpeek.waiting import Report, Watch
-
-#: Seconds after the deadline at which Airflow ends a deferral by itself: its triggerer is down then.
-_BACKSTOP = 900.0
-
-_NOTHING_HEARD = (
-    "Gave up waiting, which does not mean that anything failed: nothing was heard of the trigger, which "
-    "should have told of the deadline. Is the triggerer running?"
-)
 
 
 class GaveUpError(AirflowSensorTimeout):
@@ -148,31 +138,13 @@ class WaitSensor(BaseSensorOperator):
 
         :raises MixpeekTriggerError: the trigger failed by itself, or its event is not understood.
         """
-        from airflow_provider.mixpeek.client._errors import from_json
-        from airflow_provider.mixpeek.sensors._deferral import Deferral
-        from airflow_provider.mixpeek.sensors._marks import read_marks
-        from airflow_provider.mixpeek.triggers._event import WaitEvent
+        from airflow_provider.mixpeek.triggers._deferral import Taken, take
 
-        told = WaitEvent.of(event)
-        if told.partial:
-            self.log.warning("%d done in part; the trigger's log names them.", told.partial)
-        if told.error is not None:
-            raise from_json(told.error) or MixpeekTriggerError(
-                f"The trigger ended with {told.error.get('kind')}, and its log says why. The work may be "
-                "going on; a retry waits anew."
-            )
-        if told.bad is not None:
-            raise _error(told.bad.report())
-        stands = Deferral.of(told.memo)
         waits = self.waits()
-        left = read_marks(waits, stands.left)
-        if left is None:
-            self.log.warning("There is something else to wait for than before the deferral: looking anew.")
-            left = waits
-        else:
-            of_slice, still = left[: stands.slice], set(told.left)
-            left = [wait for place, wait in enumerate(of_slice) if place in still] + left[stands.slice :]
-        self._go_on(waits, left, since=stands.since, deadline=stands.deadline)
+        taken = take(event, waits, tell=self.log.warning)
+        if not isinstance(taken, Taken):
+            raise _error(taken)
+        self._go_on(waits, taken.left, since=taken.since, deadline=taken.deadline)
 
     def _go_on(
         self, waits: Sequence[WaitFor], left: Sequence[WaitFor], *, since: float, deadline: float
@@ -191,28 +163,23 @@ class WaitSensor(BaseSensorOperator):
     def _defer(
         self, waits: Sequence[WaitFor], left: Sequence[WaitFor], *, since: float, deadline: float
     ) -> None:
-        from airflow_provider.mixpeek.sensors._deferral import Deferral
-        from airflow_provider.mixpeek.sensors._marks import marked
-        from airflow_provider.mixpeek.triggers._packing import first_slice, packed
+        from airflow_provider.mixpeek.triggers._deferral import trigger_for
         from airflow_provider.mixpeek.triggers.waits import MixpeekWaitTrigger
 
-        marks = marked(waits, set(left))
-        size = first_slice(left, memo_size=len(marks))
-        stands = Deferral(left=marks, slice=size, since=since, deadline=deadline)
-        self.log.info("Deferring for %d of %d that are left.", size, len(left))
-        self.defer(
-            trigger=MixpeekWaitTrigger(
-                waits=packed(left[:size]),
-                since=since,
-                deadline=deadline,
-                partial_ok=self.partial_ok,
-                max_failed_looks=self.max_failed_looks,
-                memo=stands.model_dump(),
-                mixpeek_conn_id=self.mixpeek_conn_id,
-            ),
-            method_name="execute_complete",
-            timeout=timedelta(seconds=max(0.0, deadline - time.time()) + _BACKSTOP),
+        trigger, timeout, size = trigger_for(
+            waits,
+            left,
+            kind=MixpeekWaitTrigger,
+            partial=(),
+            since=since,
+            deadline=deadline,
+            now=time.time(),
+            partial_ok=self.partial_ok,
+            max_failed_looks=self.max_failed_looks,
+            mixpeek_conn_id=self.mixpeek_conn_id,
         )
+        self.log.info("Deferring for %d of %d that are left.", size, len(left))
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=timeout)
 
     # -- all modes --
 
@@ -251,8 +218,10 @@ class WaitSensor(BaseSensorOperator):
             ) from skip
 
     def _gave_up(self) -> str:
+        from airflow_provider.mixpeek.triggers._deferral import NOTHING_HEARD
+
         watch = self._watch
-        return str(watch.given_up()) if watch is not None and watch.waiting else _NOTHING_HEARD
+        return str(watch.given_up()) if watch is not None and watch.waiting else NOTHING_HEARD
 
 
 def _error(report: Report) -> Exception:

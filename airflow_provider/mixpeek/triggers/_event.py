@@ -33,7 +33,7 @@ class WaitEvent(BaseModel):
     :param kind: ``done``: all are. ``bad``: some ended badly, see ``bad``. ``left``: it is time to start anew
         with what is left. ``error``: something else happened, see ``error``.
     :param left: Positions, among the trigger's waits, of those that are not done.
-    :param partial: How many are done in part.
+    :param partial: Likewise of those that are done in part.
     :param error: The error as :func:`airflow_provider.mixpeek.client._errors.as_json` has it.
     :param memo: What the trigger was given to hand back.
     """
@@ -43,7 +43,7 @@ class WaitEvent(BaseModel):
     version: Literal[1] = 1
     kind: Literal["done", "bad", "left", "error"]
     left: tuple[NonNegativeInt, ...] = ()
-    partial: NonNegativeInt = 0
+    partial: tuple[NonNegativeInt, ...] = ()
     bad: BadEnds | None = None
     error: dict[str, JsonValue] | None = None
     memo: dict[str, JsonValue] = Field(default_factory=dict)

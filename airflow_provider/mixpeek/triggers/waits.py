@@ -7,7 +7,8 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider.mixpeek.client import MixpeekError
+from airflow_provider.mixpeek.client import MixpeekError, WaitFor
+from airflow_provider.mixpeek.client._cancelling import cancel_what_can_be
 from airflow_provider.mixpeek.client._errors import as_json
 from airflow_provider.mixpeek.client._waits import watch
 from airflow_provider.mixpeek.hooks.mixpeek import MixpeekHook
@@ -16,7 +17,7 @@ from airflow_provider.mixpeek.triggers._packing import unpacked
 from airflow_provider.mixpeek.triggers._shared import shared_client
 from airflow_provider.mixpeek.waiting import Rules, Watch
 
-__all__ = ["MixpeekWaitTrigger"]
+__all__ = ["MixpeekWaitTrigger", "MixpeekWorkTrigger"]
 
 #: Seconds after which a trigger hands back what is left, to be started anew with less.
 FOUR_HOURS = 4 * 3600.0
@@ -63,6 +64,8 @@ class MixpeekWaitTrigger(BaseTrigger):
         self.return_after = return_after
         self.memo = dict(memo or {})
         self.mixpeek_conn_id = mixpeek_conn_id
+        # Made when it runs.
+        self._what: Watch[WaitFor] | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class and what it is made of."""
@@ -96,7 +99,7 @@ class MixpeekWaitTrigger(BaseTrigger):
 
     async def _watch(self) -> WaitEvent:
         waits = unpacked(self.waits)
-        what = Watch(
+        what = self._what = Watch(
             waits,
             since=self.since,
             rules=Rules(deadline=self.deadline, max_failed_looks=self.max_failed_looks),
@@ -106,7 +109,7 @@ class MixpeekWaitTrigger(BaseTrigger):
             session = mixpeek.session
             until = session.wall() + self.return_after
             await mixpeek.run(watch(session, what, tell=self._tell, until=until))
-        partial = len(what.partial)
+        partial = tuple(place for place, wait in enumerate(waits) if wait in what.partial)
         if what.bad:
             report = what.report()
             bad = BadEnds(counts=dict(report.counts), named=report.named, running=report.running)
@@ -116,3 +119,26 @@ class MixpeekWaitTrigger(BaseTrigger):
 
     def _tell(self, news: str) -> None:
         self.log.warning("%s.", news)
+
+
+class MixpeekWorkTrigger(MixpeekWaitTrigger):
+    """
+    As :class:`MixpeekWaitTrigger`, for work that is cancelled when Airflow gives its task up.
+
+    That is when somebody clears the task, or marks it failed or successful; never a time-out, nor when the
+    triggerer stops or is restarted. It needs Airflow 3.3.
+
+    A try that was started by the clear may run before this does. What is cancelled here is named by ids that
+    the trigger was made with, and which such a try gives up.
+    """
+
+    async def on_kill(self) -> None:
+        """Cancel what this trigger waits for and has not seen done."""
+        waits = self._what.waiting if self._what else unpacked(self.waits)
+        self.log.info("Airflow gave the task up: cancelling the %d it waits for.", len(waits))
+        async with shared_client(MixpeekHook(self.mixpeek_conn_id)) as mixpeek:
+            said = await mixpeek.run(
+                cancel_what_can_be(mixpeek.session, list(waits), reason="the Airflow task was given up")
+            )
+        for sentence in said:
+            self.log.warning("%s.", sentence)
