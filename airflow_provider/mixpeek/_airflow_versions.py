@@ -10,12 +10,18 @@ try:
 except ImportError:  # 3.0 has it in Airflow's core
     from airflow.hooks.base import BaseHook  # type: ignore[attr-defined, no-redef]
 try:
-    from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
+    from airflow.sdk.exceptions import (
+        AirflowFailException,
+        AirflowSensorTimeout,
+        AirflowSkipException,
+        TaskDeferralTimeout,
+    )
 except ImportError:  # so have 3.0 and 3.1 these
     from airflow.exceptions import (  # type: ignore[no-redef]
         AirflowFailException,
         AirflowSensorTimeout,
         AirflowSkipException,
+        TaskDeferralTimeout,
     )
 
 try:
@@ -32,9 +38,11 @@ __all__ = [
     "AirflowSensorTimeout",
     "AirflowSkipException",
     "BaseHook",
+    "TaskDeferralTimeout",
     "aget_connection",
     "default_deferrable",
     "task_state_store",
+    "triggers_hear_of_a_kill",
 ]
 
 
@@ -53,3 +61,11 @@ def task_state_store(context: Context) -> TaskStateStoreAccessor | None:
 def default_deferrable() -> bool:
     """Return whether tasks that can be deferred are, where a DAG does not say (``[operators]``)."""
     return bool(conf.getboolean("operators", "default_deferrable", fallback=False))
+
+
+def triggers_hear_of_a_kill() -> bool:
+    """Return whether Airflow tells a trigger that its task was given up; not before 3.3."""
+    # Costs much to import, and is there already where something is deferred.
+    from airflow.triggers.base import BaseTrigger
+
+    return hasattr(BaseTrigger, "on_kill")

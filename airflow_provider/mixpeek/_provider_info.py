@@ -15,6 +15,7 @@ HOOK_CLASS = "airflow_provider.mixpeek.hooks.mixpeek.MixpeekHook"
 _MODULES = {
     "hooks": ["airflow_provider.mixpeek.hooks.mixpeek"],
     "operators": [
+        "airflow_provider.mixpeek.operators.batches",
         "airflow_provider.mixpeek.operators.buckets",
         "airflow_provider.mixpeek.operators.objects",
     ],

@@ -22,6 +22,8 @@ from airflow_provider.mixpeek.operators.buckets import (
 )
 from airflow_provider.mixpeek.sensors.tasks import MixpeekTaskSensor
 
+from .contexts import Kept
+
 KEY = "sk_buckets_91d2"
 SCHEMA = {"hero": "image", "title": "text", "price": "float"}
 
@@ -47,7 +49,7 @@ def create(**arguments: Any) -> dict[str, str]:
 
 
 def delete(**arguments: Any) -> dict[str, Any]:
-    return MixpeekDeleteBucketOperator(task_id="delete", **arguments).execute({})
+    return MixpeekDeleteBucketOperator(task_id="delete", **arguments).execute(Kept().context())
 
 
 # -- create ------------------------------------------------------------------------------------------------

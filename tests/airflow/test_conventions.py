@@ -26,6 +26,8 @@ REQUIRED = {
     "task_ids": "task_1",
     "batch_ids": "btch_1",
 }
+# Where one of several parameters is required.
+BESIDES = {"MixpeekProcessObjectsOperator": {"objects": ["obj_1"]}}
 
 
 def parameters(operator: type[BaseOperator]) -> dict[str, inspect.Parameter]:
@@ -39,11 +41,12 @@ def made(operator: type[BaseOperator], **arguments: Any) -> BaseOperator:
         for name, parameter in parameters(operator).items()
         if parameter.default is parameter.empty
     }
-    return operator(task_id="any", **needed | arguments)
+    return operator(task_id="any", **needed | BESIDES.get(operator.__name__, {}) | arguments)
 
 
 def test_there_are_as_many_as_we_think() -> None:
     assert [operator.__name__ for operator in CLASSES] == [
+        "MixpeekProcessObjectsOperator",
         "MixpeekCreateBucketOperator",
         "MixpeekDeleteBucketOperator",
         "MixpeekCreateObjectsOperator",

@@ -15,6 +15,7 @@ PARTS = f"""
 from {OURS}.exceptions import MixpeekTaskFailedError
 from {OURS}.hooks.mixpeek import MixpeekHook
 from {OURS}.ingest import ObjectMapping, split_source
+from {OURS}.operators.batches import MixpeekProcessObjectsOperator
 from {OURS}.operators.buckets import MixpeekCreateBucketOperator, MixpeekDeleteBucketOperator
 from {OURS}.operators.objects import MixpeekCreateObjectsOperator
 from {OURS}.sensors.batches import MixpeekBatchSensor
@@ -31,6 +32,7 @@ with DAG("parsed", schedule=None):
         mixpeek_conn_id="not_defined_anywhere",
     )
     MixpeekCreateObjectsOperator.partial(task_id="map", bucket="things").expand(rows=["a.csv", "b.csv"])
+    MixpeekProcessObjectsOperator(task_id="process", objects=made.output, cancel_on_kill=True)
     MixpeekTaskSensor(task_id="wait", task_ids=made.output["waits"], mode="reschedule")
     MixpeekBatchSensor(task_id="batches", batch_ids=made.output["waits"], deferrable=True)
     MixpeekDeleteBucketOperator(task_id="delete", bucket="things")

@@ -26,6 +26,8 @@ from airflow_provider.mixpeek.operators.objects import MixpeekCreateObjectsOpera
 from airflow_provider.mixpeek.sensors import _waiting
 from airflow_provider.mixpeek.sensors.tasks import MixpeekTaskSensor
 
+from .contexts import Kept
+
 KEY = "sk_legacy_4b6e"
 SCHEMA = {"title": "text", "facts": "json", "size": "integer"}
 CREATE = "/v1/buckets/{bucket_identifier}/objects/create"
@@ -111,14 +113,15 @@ def test_bucket_with_a_unique_key_is_of_the_other_generation(server: Emulator) -
 
 def test_deleted_bucket_is_waited_for(server: Emulator, clock: Clock) -> None:
     made = create_bucket()
-    gone = MixpeekDeleteBucketOperator(task_id="delete", bucket="things").execute({})
+    gone = MixpeekDeleteBucketOperator(task_id="delete", bucket="things").execute(Kept().context())
     assert gone["bucket_id"] == made["bucket_id"]
     wait = wait_for(gone["waits"])
     assert wait.poke({"ti": None}) is False
     clock.now += 10
     assert wait.poke({"ti": None}) is True
     assert server.state()["buckets"] == 0
-    assert MixpeekDeleteBucketOperator(task_id="delete", bucket="things").execute({})["waits"] == []
+    again = MixpeekDeleteBucketOperator(task_id="delete", bucket="things").execute(Kept().context())
+    assert again["waits"] == []
 
 
 # -- objects -----------------------------------------------------------------------------------------------

@@ -213,7 +213,7 @@ def test_defaults_are_those_of_ingest() -> None:
     ours = inspect.signature(MixpeekCreateObjectsOperator.__init__).parameters
     theirs = inspect.signature(ingest).parameters
     shared = set(ours) & set(theirs) - {"bucket", "rows", "scope", "rerun"}
-    own = {"mixpeek", "bucket", "rows", "scope", "checkpoint", "rerun", "rerun_number"}
+    own = {"mixpeek", "bucket", "rows", "scope", "checkpoint", "rerun", "rerun_number", "cancel_earlier"}
     assert shared == set(theirs) - own
     assert {name: ours[name].default for name in shared} == {name: theirs[name].default for name in shared}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -206,22 +205,17 @@ def test_reschedule_mode_looks_no_more_at_what_is_done(make_world: Callable[...,
     # Pokes at 0 and 60 s see both, those after that the slow one alone.
     assert world.asked(BATCH) == 61 + 2
     # What changed is written, and nothing else.
-    assert world.store.writes == 3
+    assert world.kept.store.writes == 3
 
 
-def test_each_try_begins_anew(make_world: Callable[..., World]) -> None:
+def test_each_try_begins_anew(make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch) -> None:
     world = make_world()
     given = work(world)
     world.server.fault({"path": BATCH, "fault": "status", "status": 503, "times": 4})
     with pytest.raises(MixpeekLostContactError):
         reschedule(world, given, max_failed_looks=2)
-    context = world.context
-    world.context = lambda first=None: (
-        context(first)
-        | {  # type: ignore[method-assign]
-            "ti": SimpleNamespace(get_first_reschedule_date=lambda _: first, try_number=2)
-        }
-    )
+    context = world.kept.context
+    monkeypatch.setattr(world.kept, "context", lambda **ti: context(**ti | {"try_number": 2}))
     reschedule(world, given, max_failed_looks=2)
 
 
@@ -235,14 +229,14 @@ def test_what_cannot_be_noted_costs_looks_and_nothing_else(
     def refuse(*_: Any) -> None:
         raise AirflowRuntimeError(ErrorResponse(error=ErrorType.GENERIC_ERROR, detail={"status_code": 500}))
 
-    setattr(world.store, call, refuse)
+    setattr(world.kept.store, call, refuse)
     reschedule(world, [quick, slow], poke_interval=60)
     assert world.asked(BATCH) == 2 * 11
 
 
 def test_note_about_other_waits_is_not_believed(make_world: Callable[..., World]) -> None:
     world = make_world()
-    world.store.set(
+    world.kept.store.set(
         "mixpeek.wait", {"try": 1, "failed_looks": [[10, marked([WaitFor("x")], {WaitFor("x")})]]}
     )
     reschedule(world, work(world))

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -32,6 +31,7 @@ from airflow_provider.mixpeek.client import (
     MixpeekWorkPartialError,
     WaitFor,
 )
+from airflow_provider.mixpeek.client._wait_for import flattened
 from airflow_provider.mixpeek.emulator import Emulator
 from airflow_provider.mixpeek.exceptions import (
     MixpeekLostContactError,
@@ -41,12 +41,16 @@ from airflow_provider.mixpeek.exceptions import (
     MixpeekTaskPartialError,
 )
 from airflow_provider.mixpeek.hooks.mixpeek import MixpeekHook
+from airflow_provider.mixpeek.operators import _work
+from airflow_provider.mixpeek.operators._work import WorkOperator
 from airflow_provider.mixpeek.sensors import _waiting
 from airflow_provider.mixpeek.sensors.tasks import MixpeekTaskSensor
 from airflow_provider.mixpeek.triggers import _shared
 
+from .contexts import Kept
+
 if TYPE_CHECKING:
-    from airflow.sdk import BaseSensorOperator
+    from airflow.sdk import BaseOperator, BaseSensorOperator
 
 KEY = "sk_wait_modes_71c5"
 
@@ -98,21 +102,6 @@ def in_time(client: Client, clock: Clock) -> Client:
     return client
 
 
-class Store:
-    """The task state store, as far as sensors use it; keeps what JSON keeps."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, str] = {}
-        self.writes = 0
-
-    def get(self, key: str) -> Any:
-        return json.loads(self.kept.get(key, "null"))
-
-    def set(self, key: str, value: Any) -> None:
-        self.writes += 1
-        self.kept[key] = json.dumps(value)
-
-
 @dataclass
 class World:
     """A server, its time, and what Airflow keeps."""
@@ -120,8 +109,7 @@ class World:
     server: Emulator
     clock: Clock
     generation: str = "current"
-    store: Store = field(default_factory=Store)
-    has_store: bool = True
+    kept: Kept = field(default_factory=Kept)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -133,8 +121,7 @@ class World:
         return in_time(MixpeekClient(KEY, **self.settings), self.clock)
 
     def context(self, first_reschedule: datetime | None = None) -> Any:
-        ti = SimpleNamespace(get_first_reschedule_date=lambda _: first_reschedule, try_number=1)
-        return {"ti": ti} | ({"task_state_store": self.store} if self.has_store else {})
+        return self.kept.context(get_first_reschedule_date=lambda _: first_reschedule)
 
     def asked(self, path: str) -> int:
         counted = self.server.state()["requests"]
@@ -143,8 +130,9 @@ class World:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """A clock by which sensors, triggers and hooks live."""
+    """A clock by which sensors, operators, triggers and hooks live."""
     clock = Clock()
+    monkeypatch.setattr(_work, "time", clock)
     monkeypatch.setattr(_waiting, "time", clock)
     monkeypatch.setattr(airflows_sensor, "time", clock)
     monkeypatch.setattr(airflows_sensor, "timezone", clock)
@@ -228,7 +216,7 @@ def reschedule(world: World, given: Any, kind: type = MixpeekTaskSensor, **argum
 
 
 def reschedule_without_store(world: World, given: Any, **arguments: Any) -> None:
-    world.has_store = False
+    world.kept.store = None
     reschedule(world, given, **arguments)
 
 
@@ -242,30 +230,56 @@ def first_event(classpath: str, arguments: dict[str, Any]) -> Any:
     return json.loads(json.dumps(event))
 
 
-def deferrable(
-    world: World, given: Any, kind: type = MixpeekTaskSensor, rows: list[Any] | None = None, **arguments: Any
-) -> None:
+def to_the_end(world: World, make: Callable[[], BaseOperator], rows: list[Any] | None = None) -> Any:
     """
-    As the worker, the triggerer and the worker again.
+    As the worker, the triggerer and the worker again, as often as it is deferred.
 
+    :param make: Makes the operator, anew in each process.
     :param rows: Is filled with what the database keeps: triggers, and events.
+    :return: What the task returns.
     """
     rows = [] if rows is None else rows
     step, so_far = "execute", None
     while True:
-        sensor = waiting_sensor(kind, given, deferrable=True, **arguments)
         try:
             if step == "execute":
-                sensor.execute(world.context())
-            else:
-                sensor.resume_execution(step, {"event": so_far}, world.context())
+                return make().execute(world.context())
+            return make().resume_execution(step, {"event": so_far}, world.context())
         except TaskDeferred as deferred:
             classpath, kept = deferred.trigger.serialize()
             rows.append((classpath, json.loads(json.dumps(kept))))
             so_far, step = first_event(*rows[-1]), deferred.method_name
             rows.append(so_far)
-        else:
-            return
+
+
+def deferrable(
+    world: World, given: Any, kind: type = MixpeekTaskSensor, rows: list[Any] | None = None, **arguments: Any
+) -> None:
+    to_the_end(world, lambda: waiting_sensor(kind, given, deferrable=True, **arguments), rows)
+
+
+class WaitsForGiven(WorkOperator):
+    """An operator whose work is there already."""
+
+    def __init__(self, *, given: Any, timeout: float = 86_400, **arguments: Any) -> None:
+        super().__init__(
+            task_id="wait",
+            wait_for_completion=True,
+            wait_timeout=timeout,
+            **{"mixpeek_conn_id": "mixpeek_default"} | arguments,
+        )
+        self.given = given
+
+    def start(self, *_: Any) -> dict[str, Any]:
+        return {"waits": [wait.as_dict() for wait in flattened(self.given)]}
+
+
+def operator_on_the_worker(world: World, given: Any, **arguments: Any) -> None:
+    WaitsForGiven(given=given, deferrable=False, **arguments).execute(world.context())
+
+
+def deferrable_operator(world: World, given: Any, **arguments: Any) -> None:
+    to_the_end(world, lambda: WaitsForGiven(given=given, deferrable=True, **arguments))
 
 
 def client_wait(world: World, given: Any, **arguments: Any) -> None:
@@ -286,6 +300,8 @@ MODES: dict[str, Callable[..., None]] = {
     "reschedule": reschedule,
     "reschedule before 3.3": reschedule_without_store,
     "deferrable": deferrable,
+    "operator": operator_on_the_worker,
+    "deferrable operator": deferrable_operator,
     "client": client_wait,
     "async client": async_client_wait,
 }

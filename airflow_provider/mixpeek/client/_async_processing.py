@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider.mixpeek.client import _batch_flows, _waits
 from airflow_provider.mixpeek.client._async_resources import Resource
 from airflow_provider.mixpeek.client._generation import call
-from airflow_provider.mixpeek.client._waits import A_DAY, OnProgress, Waited
+from airflow_provider.mixpeek.client._wait_for import A_DAY
+from airflow_provider.mixpeek.client._waits import OnProgress, Waited
 
 if TYPE_CHECKING:
     from airflow_provider.mixpeek.client._models import Batch, Task

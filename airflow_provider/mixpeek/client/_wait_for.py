@@ -9,6 +9,9 @@ from typing import Any
 
 from airflow_provider.mixpeek.client._errors import MixpeekConfigError
 
+#: Seconds that a wait lasts at most, unless told otherwise: after a day the server forgets its tasks.
+A_DAY = 86_400.0
+
 #: What a template leaves where there was no id is none.
 _ID = re.compile(r"(?!None$)[\w.:-]+")
 

@@ -22,9 +22,6 @@ from airflow_provider.mixpeek.client._looks import look
 from airflow_provider.mixpeek.client._wait_for import WaitFor, flattened
 from airflow_provider.mixpeek.waiting import End, FailedLook, Gone, Report, Rules, Seen, Watch
 
-#: Seconds that a wait lasts at most, unless told otherwise: after a day the server forgets its tasks.
-A_DAY = 86_400.0
-
 _ERRORS: Mapping[End, type[MixpeekWorkError]] = {
     End.FAILED: MixpeekWorkFailedError,
     End.PARTIAL: MixpeekWorkPartialError,

@@ -139,6 +139,13 @@ class Journal:
         self._batches = self._read_all("batches")
         self._tasks = self._read_all("tasks")
 
+    @classmethod
+    def noted(cls, checkpoint: Checkpoint) -> list[NotedBatch]:
+        """The batches that the tries of a load have noted; it takes nothing over."""
+        journal = cls(checkpoint)
+        journal._load = journal._read_load()
+        return [NotedBatch(*each) for each in journal._read_all("batches")]
+
     @property
     def salt(self) -> str:
         """Enters every key; empty but where a finished load was done again."""

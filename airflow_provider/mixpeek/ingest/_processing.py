@@ -35,10 +35,12 @@ class Processing:
 
     :param bucket_id: The bucket of the objects.
     :param batches: The batches that hold them, those of earlier calls included.
+    :param missing: How many objects were to be processed, and are not in the bucket.
     """
 
     bucket_id: str
     batches: tuple[SubmittedBatch, ...]
+    missing: int = 0
 
     @property
     def objects(self) -> int:
@@ -72,8 +74,8 @@ def process_objects(
 
     :param mixpeek: The client.
     :param bucket: Name or id of the bucket.
-    :param object_ids: The objects; what comes twice is processed once. What was deleted meanwhile is left
-        out, and logged.
+    :param object_ids: The objects; what comes twice is processed once. What is not in the bucket, because
+        it was deleted meanwhile, is left out, logged and counted.
     :param process: ``new``: leave objects that have documents as they are; ``all``: replace their documents.
     :param batch_size: Objects of one batch; cut smaller where the server says its plan allows less.
     :param checkpoint: Where the batches are written down before they are submitted.
@@ -85,7 +87,8 @@ def process_objects(
         still run, and submit their objects anew. False: take them up.
     :return: What was submitted.
     :raises MixpeekGenerationError: the server speaks the legacy generation, which has no batches.
-    :raises MixpeekConfigError: an argument is wrong; nothing was sent.
+    :raises MixpeekConfigError: an argument is wrong, and nothing was sent; or none of the objects is in the
+        bucket.
     :raises MixpeekError: a batch could not be created or submitted. Call it again: those that were submitted
         are not submitted again.
     """
@@ -111,6 +114,11 @@ def process_objects(
         error.add_note(f"Submitted so far: {len(done.batches)} batches with {done.objects} objects.")
         raise
     journal.finish()
+    if submission.done.missing and not submission.done.batches:
+        raise MixpeekConfigError(
+            f"none of the {submission.done.missing} objects is in bucket {target.bucket_id}",
+            hint="Is it the right bucket, and are they still there?",
+        )
     log.info("%d objects are in %d batches.", submission.done.objects, len(submission.done.batches))
     return submission.done
 
@@ -128,6 +136,7 @@ class _Submission:
         self._mixpeek = mixpeek
         self._bucket_id = bucket.bucket_id
         self._journal = journal
+        self._missing = 0
         looks = [
             self._run(_batch_calls.look(noted, mixpeek.session, before_row=0))
             for noted in journal.batches(bucket.bucket_id)
@@ -137,7 +146,9 @@ class _Submission:
     @property
     def done(self) -> Processing:
         """What is submitted by now."""
-        return Processing(bucket_id=self._bucket_id, batches=tuple(self._batching.submitted))
+        return Processing(
+            bucket_id=self._bucket_id, batches=tuple(self._batching.submitted), missing=self._missing
+        )
 
     def submit(self, object_ids: Iterable[str]) -> None:
         """Cut the objects into batches, and submit them."""
@@ -177,12 +188,14 @@ class _Submission:
 
     def batch_created(self, action: CreateBatch, batch_id: str, made: CreateBatch) -> None:
         """A batch was created; it is noted, and then submitted."""
+        self._missing += len(action.object_ids) - len(made.object_ids)
         self._batching.created(action, batch_id, made)
         for batch in self._batching.take_notes():
             self._journal.note_batch(self._bucket_id, batch.batch_id, 0)
 
     def batch_needless(self, action: CreateBatch) -> None:
         """None of its objects is there any more."""
+        self._missing += len(action.object_ids)
         self._batching.replace(action, ())
 
     def batch_submitted(self, action: SubmitBatch, task_id: str) -> None:

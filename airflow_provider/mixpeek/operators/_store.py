@@ -85,22 +85,19 @@ class StoreCheckpoint:
             raise
 
 
-def begin_try(context: Context) -> tuple[StoreCheckpoint | None, int]:
+def begin_try(context: Context, *, without_store: str) -> tuple[StoreCheckpoint | None, int]:
     """
     Note that a try has begun, and return its checkpoint and the rerun number (see :func:`rerun_number`).
 
-    Where Airflow has no task state store there is no checkpoint, and the log says what that costs.
-
+    :param without_store: Where Airflow has no task state store there is no checkpoint, and the log says what
+        that costs: this.
     :raises MixpeekTryOverError: there is another try by now.
     """
     ti = context["ti"]
     this = Try(number=ti.try_number, max_tries=ti.max_tries, retries=ti.task.retries or 0)
     store = task_state_store(context)
     if store is None:
-        log.warning(
-            "This Airflow has no task state store (it came with 3.3): a retry reads and sends every row "
-            "again, under its keys."
-        )
+        log.warning("This Airflow has no task state store (it came with 3.3): %s.", without_store)
         return None, rerun_number(this, None)
     checkpoint = StoreCheckpoint(store)
     return checkpoint, checkpoint.begin(this)

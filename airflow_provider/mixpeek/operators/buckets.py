@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.sdk import BaseOperator
 
+from airflow_provider.mixpeek.client._wait_for import A_DAY
 from airflow_provider.mixpeek.hooks.mixpeek import MixpeekHook
+from airflow_provider.mixpeek.operators._work import WorkOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from airflow_provider.mixpeek.client import MixpeekClient
+    from airflow_provider.mixpeek.operators._store import StoreCheckpoint
 
 __all__ = ["MixpeekCreateBucketOperator", "MixpeekDeleteBucketOperator"]
 
@@ -78,54 +83,104 @@ class MixpeekCreateBucketOperator(BaseOperator):
         return {"bucket_id": bucket.bucket_id, "bucket_name": bucket.bucket_name}
 
 
-class MixpeekDeleteBucketOperator(BaseOperator):
+class MixpeekDeleteBucketOperator(WorkOperator):
     """
     Delete a bucket with everything in it.
 
-    The server works on it in a task. Returns ``{"bucket_id", "waits"}``; a ``MixpeekTaskSensor`` takes the
-    ``waits`` and waits until the bucket is gone. ``waits`` is empty when there was nothing to delete.
+    The server works on it in a task, and a retry waits for the task that an earlier try has started (Airflow
+    3.3). Returns ``{"bucket_id", "waits"}``, one XCom key each; a ``MixpeekTaskSensor`` takes the ``waits``
+    and waits until the bucket is gone. ``waits`` is empty when there was nothing to delete.
 
     :param bucket: Name or id of the bucket (templated).
     :param if_missing: ``ignore`` a bucket that is not there, so that a retry succeeds; or ``fail``.
+    :param wait_for_completion: Wait until the bucket is gone.
+    :param wait_timeout: Seconds to wait at most, with a last look at the end.
+    :param deferrable: Wait in the triggerer and hold no worker; None: as ``[operators] default_deferrable``
+        says.
+    :param max_failed_looks: Looks in a row that may fail, because the server is down or overloaded, before
+        contact counts as lost.
     :param mixpeek_conn_id: Id of the connection (templated).
-    :raises ValueError: ``if_missing`` is neither word.
+    :raises ValueError: ``if_missing`` is neither word, or a number is none that it can be.
     """
 
     template_fields: Sequence[str] = ("bucket", "mixpeek_conn_id")
     ui_color = "#fde8e8"
+    after_failure = "A retry deletes what is left."
+    without_store = "a retry asks for the deletion again"
 
     def __init__(
         self,
         *,
         bucket: str,
         if_missing: Literal["ignore", "fail"] = "ignore",
+        wait_for_completion: bool = False,
+        wait_timeout: float = A_DAY,
+        deferrable: bool | None = None,
+        max_failed_looks: int = 10,
         mixpeek_conn_id: str = MixpeekHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**{"multiple_outputs": True} | kwargs)
+        super().__init__(
+            wait_for_completion=wait_for_completion,
+            wait_timeout=wait_timeout,
+            deferrable=deferrable,
+            max_failed_looks=max_failed_looks,
+            mixpeek_conn_id=mixpeek_conn_id,
+            **kwargs,
+        )
         if if_missing not in ("ignore", "fail"):
             raise ValueError(f"if_missing is {if_missing!r}, and must be 'ignore' or 'fail'")
         self.bucket = bucket
         self.if_missing = if_missing
-        self.mixpeek_conn_id = mixpeek_conn_id
 
-    def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
+    def start(
+        self,
+        mixpeek: MixpeekClient,
+        context: Context,  # noqa: ARG002 - as the base has it
+        checkpoint: StoreCheckpoint | None,
+        rerun_number: int,
+    ) -> dict[str, Any]:
         """
         Delete the bucket.
 
-        :raises MixpeekNotFoundError: there is none, with ``fail``.
+        :raises MixpeekNotFoundError: there is none, with ``fail``, and no earlier try has deleted it.
+        :raises MixpeekTryOverError: Airflow has started another try of the task beside this one.
         """
-        from airflow_provider.mixpeek.client import MixpeekNotFoundError, WaitFor
+        from airflow_provider.mixpeek.client import MixpeekNotFoundError
 
-        with MixpeekHook(self.mixpeek_conn_id).get_client() as mixpeek:
-            try:
-                bucket_id = mixpeek.buckets.find(self.bucket).bucket_id
-                deleted = mixpeek.buckets.delete(bucket_id)
-            except MixpeekNotFoundError as missing:
-                if self.if_missing == "fail":
-                    raise
-                self.log.info("Nothing to delete: %s", missing)
-                return {"bucket_id": None, "waits": []}
+        noted = checkpoint.get("deletion") if checkpoint else None
+        if noted is not None and noted["rerun_number"] != rerun_number:
+            noted = None
+        if noted is not None and self._goes_on(mixpeek, noted["task_id"]):
+            self.log.info("An earlier try has begun to delete %s.", noted["bucket_id"])
+            return _being_deleted(noted["bucket_id"], noted["task_id"])
+        try:
+            bucket_id = mixpeek.buckets.find(self.bucket).bucket_id
+            deleted = mixpeek.buckets.delete(bucket_id)
+        except MixpeekNotFoundError as missing:
+            if self.if_missing == "fail" and noted is None:
+                raise
+            self.log.info("Nothing to delete: %s", missing)
+            return _being_deleted(None, None)
+        if checkpoint and deleted.task_id:
+            noted = {"bucket_id": bucket_id, "task_id": deleted.task_id, "rerun_number": rerun_number}
+            checkpoint.set("deletion", noted)
         self.log.info("Bucket %s is being deleted, in task %s.", bucket_id, deleted.task_id)
-        waits = [WaitFor(task_id=deleted.task_id).as_dict()] if deleted.task_id else []
-        return {"bucket_id": bucket_id, "waits": waits}
+        return _being_deleted(bucket_id, deleted.task_id)
+
+    @staticmethod
+    def _goes_on(mixpeek: MixpeekClient, task_id: str) -> bool:
+        """Whether it makes sense to wait for a task."""
+        from airflow_provider.mixpeek.client import WaitFor
+        from airflow_provider.mixpeek.client._looks import look
+        from airflow_provider.mixpeek.waiting import Gone, Outcome, Seen
+
+        seen = mixpeek.run(look(mixpeek.session, WaitFor(task_id)))
+        failed = isinstance(seen, Seen) and seen.outcome in (Outcome.FAILED, Outcome.PARTIAL)
+        return not (failed or isinstance(seen, Gone))
+
+
+def _being_deleted(bucket_id: str | None, task_id: str | None) -> dict[str, Any]:
+    from airflow_provider.mixpeek.client import WaitFor
+
+    return {"bucket_id": bucket_id, "waits": [WaitFor(task_id).as_dict()] if task_id else []}

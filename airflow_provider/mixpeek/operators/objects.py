@@ -6,22 +6,22 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow.sdk import BaseOperator
-
+from airflow_provider.mixpeek.client._wait_for import A_DAY
 from airflow_provider.mixpeek.hooks.mixpeek import MixpeekHook
-from airflow_provider.mixpeek.operators._kill import Kill
 from airflow_provider.mixpeek.operators._rows import held, released
-from airflow_provider.mixpeek.operators._store import begin_try
+from airflow_provider.mixpeek.operators._work import WorkOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider.mixpeek.client import MixpeekClient
     from airflow_provider.mixpeek.ingest import ObjectMapping
+    from airflow_provider.mixpeek.operators._store import StoreCheckpoint
 
 __all__ = ["MixpeekCreateObjectsOperator"]
 
 
-class MixpeekCreateObjectsOperator(BaseOperator):
+class MixpeekCreateObjectsOperator(WorkOperator):
     """
     Create an object in a bucket from every row, and have the objects processed.
 
@@ -35,7 +35,9 @@ class MixpeekCreateObjectsOperator(BaseOperator):
     Returns counts and what there is to wait for, one XCom key each: ``bucket_id``, ``rows_read``, ``resumed``
     (rows that earlier tries had settled), ``created``, ``replayed``, ``stored``, ``rejected``, ``unsent``,
     ``in_doubt``, ``stale``, ``rejected_uri``, ``receipt_uri``, and ``waits``, which a ``MixpeekTaskSensor``
-    takes: ``create.output["waits"]``.
+    takes: ``create.output["waits"]``. With ``wait_for_completion`` also ``failed`` (objects that failed in
+    batches that are done in part) and ``failed_objects`` (the first hundred: ``object_id``, ``batch_id``,
+    ``reason``); the others are there while it waits, and when the work fails.
 
     :param bucket: Name or id of the bucket (templated).
     :param rows: The path or URL of Parquet, CSV or JSON Lines (a file, a folder or a glob; templated; with
@@ -78,6 +80,16 @@ class MixpeekCreateObjectsOperator(BaseOperator):
         hash of its values (business and unique keys).
     :param skip_duplicates: Have the server return the object that it has of the same content, instead of
         storing another.
+    :param wait_for_completion: Wait until the objects are processed.
+    :param wait_timeout: Seconds to wait at most, with a last look at the end.
+    :param deferrable: Wait in the triggerer and hold no worker; None: as ``[operators] default_deferrable``
+        says.
+    :param partial_ok: Take a batch of which a part failed for done.
+    :param max_failed_looks: Looks at a batch in a row that may fail, because the server is down or
+        overloaded, before contact counts as lost.
+    :param cancel_on_kill: Cancel the batches when the task is killed, or given up while it waits; and when it
+        is cleared, after which the new try submits its own. Objects that are stored stay. Not on the legacy
+        generation.
     :param mixpeek_conn_id: Id of the connection (templated).
     """
 
@@ -94,6 +106,7 @@ class MixpeekCreateObjectsOperator(BaseOperator):
     )
     template_fields_renderers = {"mapping": "json"}  # noqa: RUF012 - Airflow's own form of it
     ui_color = "#e6f4ea"
+    without_store = "a retry reads and sends every row again, under its keys"
 
     def __init__(
         self,
@@ -120,10 +133,25 @@ class MixpeekCreateObjectsOperator(BaseOperator):
         on_changed: Literal["keep", "reject"] = "keep",
         markers: bool = True,
         skip_duplicates: bool = False,
+        wait_for_completion: bool = False,
+        wait_timeout: float = A_DAY,
+        deferrable: bool | None = None,
+        partial_ok: bool = False,
+        max_failed_looks: int = 10,
+        cancel_on_kill: bool = False,
         mixpeek_conn_id: str = MixpeekHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**{"multiple_outputs": True} | kwargs)
+        super().__init__(
+            wait_for_completion=wait_for_completion,
+            wait_timeout=wait_timeout,
+            deferrable=deferrable,
+            partial_ok=partial_ok,
+            max_failed_looks=max_failed_looks,
+            cancel_on_kill=cancel_on_kill,
+            mixpeek_conn_id=mixpeek_conn_id,
+            **kwargs,
+        )
         self.bucket = bucket
         self.rows = rows
         self.mapping = mapping
@@ -146,8 +174,6 @@ class MixpeekCreateObjectsOperator(BaseOperator):
         self.on_changed = on_changed
         self.markers = markers
         self.skip_duplicates = skip_duplicates
-        self.mixpeek_conn_id = mixpeek_conn_id
-        self._kill = Kill()
 
     @property
     def rows(self) -> Any:
@@ -158,7 +184,13 @@ class MixpeekCreateObjectsOperator(BaseOperator):
     def rows(self, rows: Any) -> None:
         self._rows = held(rows)
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def start(
+        self,
+        mixpeek: MixpeekClient,
+        context: Context,
+        checkpoint: StoreCheckpoint | None,
+        rerun_number: int,
+    ) -> dict[str, Any]:
         """
         Create the objects and submit their batches.
 
@@ -168,39 +200,36 @@ class MixpeekCreateObjectsOperator(BaseOperator):
         """
         from airflow_provider.mixpeek.ingest import ingest
 
-        with self._kill.ends(), MixpeekHook(self.mixpeek_conn_id).get_client() as mixpeek:
-            checkpoint, rerun_number = begin_try(context)
-            report = ingest(
-                mixpeek,
-                self.bucket,
-                released(self.rows),
-                mapping=self.mapping,
-                keys=self.keys,
-                scope=lambda mode: self._scope(mode, context),
-                on_error=self.on_error,
-                max_rejected=self.max_rejected,
-                rejected_to=self.rejected_to,
-                receipt_to=self.receipt_to,
-                receipt_format=self.receipt_format,
-                process=self.process,
-                batch_size=self.batch_size,
-                max_request_bytes=self.max_request_bytes,
-                in_flight=self.in_flight,
-                source_name=self.source_name,
-                allow_empty=self.allow_empty,
-                checkpoint=checkpoint,
-                rerun=self.rerun,
-                rerun_number=rerun_number,
-                on_source_change=self.on_source_change,
-                policy=self.policy,
-                on_changed=self.on_changed,
-                markers=self.markers,
-                skip_duplicates=self.skip_duplicates,
-            )
+        report = ingest(
+            mixpeek,
+            self.bucket,
+            released(self.rows),
+            mapping=self.mapping,
+            keys=self.keys,
+            scope=lambda mode: self._scope(mode, context),
+            on_error=self.on_error,
+            max_rejected=self.max_rejected,
+            rejected_to=self.rejected_to,
+            receipt_to=self.receipt_to,
+            receipt_format=self.receipt_format,
+            process=self.process,
+            batch_size=self.batch_size,
+            max_request_bytes=self.max_request_bytes,
+            in_flight=self.in_flight,
+            source_name=self.source_name,
+            allow_empty=self.allow_empty,
+            checkpoint=checkpoint,
+            rerun=self.rerun,
+            rerun_number=rerun_number,
+            cancel_earlier=self.cancel_on_kill,
+            on_source_change=self.on_source_change,
+            policy=self.policy,
+            on_changed=self.on_changed,
+            markers=self.markers,
+            skip_duplicates=self.skip_duplicates,
+        )
         waits = report.waits
-        if waits:
-            self.log.info("There are %d tasks to wait for.", len(waits))
-        else:
+        if not waits:
             self.log.info("Nothing is being processed, so there is nothing to wait for.")
         return {
             "bucket_id": report.bucket_id,
@@ -212,10 +241,6 @@ class MixpeekCreateObjectsOperator(BaseOperator):
             "receipt_uri": report.receipt_uri,
             "waits": waits,
         }
-
-    def on_kill(self) -> None:
-        """End the load within seconds, with a note of how far it is; batches that are submitted go on."""
-        self._kill.ask()
 
     def _scope(self, mode: str, context: Context) -> str:
         """What a retry shares with the try before it and with nothing else, so never the try number."""

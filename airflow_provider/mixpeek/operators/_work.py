@@ -1,0 +1,306 @@
+"""What operators share whose work goes on at the server: waiting for it, and cancelling it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from airflow_provider.mixpeek._airflow_versions import (
+    TaskDeferralTimeout,
+    default_deferrable,
+    triggers_hear_of_a_kill,
+)
+from airflow_provider.mixpeek._supervisor import undisturbed
+from airflow_provider.mixpeek.client._wait_for import A_DAY, flattened
+from airflow_provider.mixpeek.hooks.mixpeek import MixpeekHook
+from airflow_provider.mixpeek.operators._kill import Kill, TaskKilledError
+from airflow_provider.mixpeek.operators._store import StoreCheckpoint, begin_try
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider.mixpeek.client import MixpeekClient, WaitFor
+    from airflow_provider.mixpeek.waiting import Report
+
+#: Failed objects that a result names; it counts all.
+MOST_NAMED = 100
+
+
+class WorkOperator(BaseOperator):
+    """
+    Base of the operators whose work goes on at the server after they have asked for it.
+
+    A subclass starts the work in :meth:`start`. While it is waited for, on the worker or in the triggerer,
+    the result is the task's XCom already, so that it is there even when the work fails.
+
+    :param wait_for_completion: Wait until the work is done.
+    :param wait_timeout: Seconds to wait at most, with a last look at the end.
+    :param deferrable: Wait in the triggerer; None: as ``[operators] default_deferrable`` says.
+    :param partial_ok: Take work of which a part failed for done.
+    :param max_failed_looks: Looks in a row that may fail before contact counts as lost.
+    :param cancel_on_kill: Cancel the work when Airflow gives the task up, or a person clears it.
+    :param mixpeek_conn_id: Id of the connection.
+    :raises ValueError: ``wait_timeout`` or ``max_failed_looks`` is no such number.
+    """
+
+    #: What a retry does after work has failed: a hint for who reads the error.
+    after_failure = "A retry takes up what runs or is done, and has what failed processed again."
+    #: What it costs a retry that Airflow keeps nothing between two tries (before 3.3).
+    without_store = ""
+
+    def __init__(
+        self,
+        *,
+        wait_for_completion: bool,
+        wait_timeout: float = A_DAY,
+        deferrable: bool | None = None,
+        partial_ok: bool = False,
+        max_failed_looks: int = 10,
+        cancel_on_kill: bool = False,
+        mixpeek_conn_id: str,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**{"multiple_outputs": True} | kwargs)
+        if not 0 <= wait_timeout < math.inf:
+            raise ValueError(f"wait_timeout is {wait_timeout!r}, and must be a number of seconds")
+        if max_failed_looks < 0:
+            raise ValueError(f"max_failed_looks is {max_failed_looks!r}, and must not be negative")
+        self.wait_for_completion = wait_for_completion
+        self.wait_timeout = wait_timeout
+        self.deferrable = default_deferrable() if deferrable is None else deferrable
+        self.partial_ok = partial_ok
+        self.max_failed_looks = max_failed_looks
+        self.cancel_on_kill = cancel_on_kill
+        self.mixpeek_conn_id = mixpeek_conn_id
+        self._kill = Kill()
+
+    def start(
+        self,
+        mixpeek: MixpeekClient,
+        context: Context,
+        checkpoint: StoreCheckpoint | None,
+        rerun_number: int,
+    ) -> dict[str, Any]:
+        """
+        Start the work, or take up what an earlier try has started.
+
+        :param checkpoint: What the tries of the task remember; None where Airflow has no store for it.
+        :param rerun_number: Grows when a person clears the task.
+        :return: The result; its ``waits`` are what there is to wait for.
+        """
+        raise NotImplementedError
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Start the work and, when that is asked for, wait for it."""
+        with self._kill.ends(), MixpeekHook(self.mixpeek_conn_id).get_client() as mixpeek:
+            if self.cancel_on_kill:
+                self._check_cancelling(mixpeek)
+            checkpoint, rerun_number = begin_try(context, without_store=self.without_store)
+            waits: list[WaitFor] | None = None
+            try:
+                result = self.start(mixpeek, context, checkpoint, rerun_number)
+                waits = flattened(result["waits"])
+                return self._go_on(mixpeek, context, result, waits)
+            except TaskKilledError:
+                if self.cancel_on_kill:
+                    self._cancel(mixpeek, waits, checkpoint)
+                raise
+
+    def on_kill(self) -> None:
+        """End within seconds, with a note of how far it is; batches go on, unless it cancels them."""
+        self._kill.ask()
+
+    # -- waiting -------------------------------------------------------------------------------------------
+
+    def _go_on(
+        self, mixpeek: MixpeekClient, context: Context, result: dict[str, Any], waits: Sequence[WaitFor]
+    ) -> dict[str, Any]:
+        if not self.wait_for_completion:
+            if waits:
+                self.log.info("There are %d tasks to wait for.", len(waits))
+            return result
+        self._keep(context, result)
+        now = time.time()
+        if self.deferrable and waits:
+            self._defer(waits, waits, done_in_part=(), since=now, deadline=now + self.wait_timeout)
+        return self._finished(mixpeek, result, self._wait(mixpeek, waits))
+
+    def _wait(self, mixpeek: MixpeekClient, waits: Sequence[WaitFor]) -> Sequence[WaitFor]:
+        """Wait on the worker; return what is done in part."""
+        from airflow_provider.mixpeek.client import MixpeekWorkError
+        from airflow_provider.mixpeek.client._waits import wait
+
+        self.log.info("Waiting for %d on the worker.", len(waits))
+        flow = wait(
+            mixpeek.session,
+            waits,
+            timeout=self.wait_timeout,
+            partial_ok=self.partial_ok,
+            max_failed_looks=self.max_failed_looks,
+            progress=None,
+        )
+        try:
+            return list(mixpeek.run(flow).partial)
+        except MixpeekWorkError as error:
+            error.hint = self.after_failure
+            raise
+
+    def _defer(
+        self,
+        waits: Sequence[WaitFor],
+        left: Sequence[WaitFor],
+        *,
+        done_in_part: Sequence[WaitFor],
+        since: float,
+        deadline: float,
+    ) -> None:
+        from airflow_provider.mixpeek.triggers._deferral import trigger_for
+        from airflow_provider.mixpeek.triggers.waits import MixpeekWaitTrigger, MixpeekWorkTrigger
+
+        if self.cancel_on_kill and not triggers_hear_of_a_kill():
+            self.log.warning(
+                "Before Airflow 3.3 a trigger does not hear that its task is given up: what is waited for is "
+                "not cancelled then."
+            )
+        trigger, timeout, size = trigger_for(
+            waits,
+            left,
+            kind=MixpeekWorkTrigger if self.cancel_on_kill else MixpeekWaitTrigger,
+            partial=done_in_part,
+            since=since,
+            deadline=deadline,
+            now=time.time(),
+            partial_ok=self.partial_ok,
+            max_failed_looks=self.max_failed_looks,
+            mixpeek_conn_id=self.mixpeek_conn_id,
+        )
+        self.log.info("Deferring for %d of %d that are left.", size, len(left))
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=timeout)
+
+    def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
+        """
+        Take what the trigger tells; go on with what is left.
+
+        :raises MixpeekWorkError: the work did not end well.
+        :raises MixpeekTriggerError: the trigger failed by itself, or its event is not understood.
+        """
+        from airflow_provider.mixpeek.triggers._deferral import Taken, take
+
+        with self._kill.ends(), MixpeekHook(self.mixpeek_conn_id).get_client() as mixpeek:
+            result = self._kept(context)
+            waits = flattened(result["waits"])
+            taken = take(event, waits, tell=self.log.warning)
+            if not isinstance(taken, Taken):
+                raise self._error(taken)
+            if taken.left:
+                self._defer(
+                    waits, taken.left, done_in_part=taken.partial, since=taken.since, deadline=taken.deadline
+                )
+            return self._finished(mixpeek, result, taken.partial)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """
+        Go on after a deferral.
+
+        :raises MixpeekWaitTimeoutError: Airflow itself ended the deferral, past the deadline.
+        """
+        from airflow_provider.mixpeek.client import MixpeekWaitTimeoutError
+
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except TaskDeferralTimeout as timeout:
+            from airflow_provider.mixpeek.triggers._deferral import NOTHING_HEARD
+
+            raise MixpeekWaitTimeoutError(NOTHING_HEARD) from timeout
+
+    def _error(self, report: Report) -> Exception:
+        from airflow_provider.mixpeek.client._waits import work_error
+
+        return work_error(report, hint=self.after_failure)
+
+    # -- the result ----------------------------------------------------------------------------------------
+
+    @property
+    def _result_key(self) -> str:
+        # Where Airflow is not to keep the result as the task's own, the deferral needs it all the same.
+        return "return_value" if self.do_xcom_push else "mixpeek_result"
+
+    def _keep(self, context: Context, result: dict[str, Any]) -> None:
+        fields = result if self.do_xcom_push and self.multiple_outputs else {}
+        for key, value in {self._result_key: result, **fields}.items():
+            undisturbed(partial(context["ti"].xcom_push, key=key, value=value))
+
+    def _kept(self, context: Context) -> dict[str, Any]:
+        from airflow_provider.mixpeek.exceptions import MixpeekTriggerError
+
+        result = undisturbed(lambda: context["ti"].xcom_pull(key=self._result_key))
+        if not isinstance(result, dict):
+            raise MixpeekTriggerError(
+                f"The XCom {self._result_key!r} is gone, in which this task kept what it waits for. The work "
+                "itself is not touched by this; a retry takes it up."
+            )
+        return result
+
+    def _finished(
+        self, mixpeek: MixpeekClient, result: dict[str, Any], done_in_part: Sequence[WaitFor]
+    ) -> dict[str, Any]:
+        """The result, with what failed of the work that is done in part."""
+        count = 0
+        named: list[dict[str, str]] = []
+        for wait in done_in_part:
+            if wait.batch_id is None or wait.bucket is None:
+                continue  # a task does not tell of its objects, and how it ended is in the log
+            batch = mixpeek.batches.get(wait.bucket, wait.batch_id)
+            count += batch.failed_object_count or len(batch.failed_objects)
+            named += [
+                {"object_id": failed.object_id, "batch_id": wait.batch_id, "reason": failed.error}
+                for failed in batch.failed_objects[: MOST_NAMED - len(named)]
+            ]
+        if count:
+            self.log.warning("Done in part: %d objects failed; the result names %d.", count, len(named))
+        else:
+            self.log.info("All is done.")
+        return {**result, "failed": count, "failed_objects": named}
+
+    # -- cancelling ----------------------------------------------------------------------------------------
+
+    def _check_cancelling(self, mixpeek: MixpeekClient) -> None:
+        from airflow_provider.mixpeek.client import MixpeekGenerationError
+
+        api = mixpeek.session.api
+        if api.processes_on_create:
+            raise MixpeekGenerationError(
+                f"the {api.name} generation of the API has no batches that could be cancelled",
+                hint="Leave cancel_on_kill out.",
+            )
+
+    def _cancel(
+        self, mixpeek: MixpeekClient, waits: Sequence[WaitFor] | None, checkpoint: StoreCheckpoint | None
+    ) -> None:
+        """Cancel what was submitted, in the five seconds that Airflow gives a task to end."""
+        from airflow_provider.mixpeek.client import WaitFor
+        from airflow_provider.mixpeek.client._cancelling import cancel_what_can_be
+        from airflow_provider.mixpeek.exceptions import MixpeekTryOverError
+        from airflow_provider.mixpeek.ingest._journal import Journal
+
+        if waits is None:
+            if checkpoint is None:
+                self.log.warning(
+                    "Killed while it submitted: nothing is cancelled, because nothing could be noted."
+                )
+                return
+            try:
+                noted = Journal.noted(checkpoint)
+            except MixpeekTryOverError:
+                self.log.info("The next try has begun, and cancels what this one has submitted.")
+                return
+            waits = [WaitFor(None, batch.batch_id, batch.bucket_id) for batch in noted]
+        self.log.info("Killed: cancelling the %d that were submitted.", len(waits))
+        flow = cancel_what_can_be(mixpeek.session, waits, reason="the Airflow task was killed")
+        for sentence in mixpeek.run(flow):
+            self.log.warning("%s.", sentence)
