@@ -96,12 +96,7 @@ def process_objects(
         raise MixpeekConfigError(f"process is {process!r}, and must be 'new' or 'all'")
     if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
         raise MixpeekConfigError(f"batch_size is {batch_size!r}, and must be a whole number above 0")
-    api = mixpeek.session.api
-    if api.processes_on_create:
-        raise MixpeekGenerationError(
-            f"the {api.name} generation of the API has no batches: it processes objects as it creates them",
-            hint=f"Only the {api.other} one stores and processes in two steps.",
-        )
+    check_has_batches(mixpeek)
     target = mixpeek.buckets.find(bucket)
     journal = Journal(checkpoint or MemoryCheckpoint(), wall=mixpeek.session.wall)
     give_up = partial(_batch_calls.cancel, mixpeek) if cancel_earlier else None
@@ -121,6 +116,20 @@ def process_objects(
         )
     log.info("%d objects are in %d batches.", submission.done.objects, len(submission.done.batches))
     return submission.done
+
+
+def check_has_batches(mixpeek: MixpeekClient) -> None:
+    """
+    See that the server stores and processes in two steps.
+
+    :raises MixpeekGenerationError: it does not.
+    """
+    api = mixpeek.session.api
+    if api.processes_on_create:
+        raise MixpeekGenerationError(
+            f"the {api.name} generation of the API has no batches: it processes objects as it creates them",
+            hint=f"Only the {api.other} one stores and processes in two steps.",
+        )
 
 
 class _Submission:

@@ -113,7 +113,9 @@ class MixpeekProcessObjectsOperator(WorkOperator):
         :raises MixpeekTryOverError: Airflow has started another try of the task beside this one.
         """
         from airflow_provider.mixpeek.ingest import process_objects
+        from airflow_provider.mixpeek.ingest._processing import check_has_batches
 
+        check_has_batches(mixpeek)
         bucket, ids = self._chosen(mixpeek)
         done = process_objects(
             mixpeek,
