@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk import DAG
 from structlog.testing import capture_logs
 
 from airflow_provider.mixpeek.client import (
@@ -16,12 +18,17 @@ from airflow_provider.mixpeek.client import (
     MixpeekWorkFailedError,
     MixpeekWorkPartialError,
 )
+from airflow_provider.mixpeek.emulator import Emulator
 from airflow_provider.mixpeek.exceptions import MixpeekTriggerError
 from airflow_provider.mixpeek.operators.batches import MixpeekProcessObjectsOperator
+from airflow_provider.mixpeek.operators.buckets import (
+    MixpeekCreateBucketOperator,
+    MixpeekDeleteBucketOperator,
+)
 from airflow_provider.mixpeek.operators.objects import MixpeekCreateObjectsOperator
 
 from .contexts import Kept
-from .wait_modes import World, clock, make_world, to_the_end
+from .wait_modes import KEY, World, clock, make_world, to_the_end
 
 __all__ = ["clock", "make_world"]
 
@@ -278,3 +285,67 @@ def test_airflows_own_timeout_of_a_deferral_is_giving_up_too(world: World) -> No
         operator.resume_execution("__fail__", {"error": "Trigger timeout"}, world.context())
     with pytest.raises(Exception, match="Trigger failure"):
         operator.resume_execution("__fail__", {"error": "Trigger failure"}, world.context())
+
+
+# -- in a DAG ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("generation", ["current", "legacy"])
+def test_deferrable_operators_in_a_dag(
+    make_emulator: Callable[..., Emulator],
+    run_dag: Callable[..., Any],
+    point_at: Callable[..., None],
+    capfd: pytest.CaptureFixture[str],
+    generation: str,
+) -> None:
+    server = make_emulator(generation=generation, task_seconds=1.5, submit_interval=0)
+    point_at(server, key=KEY, generation=generation)
+    rows = [{"note": f"Note {number}"} for number in range(25)]
+    settings = {"deferrable": True, "retries": 1, "retry_delay": timedelta(0)}
+    with DAG(f"operators_wait_{generation}") as dag:
+        bucket = MixpeekCreateBucketOperator(task_id="bucket", bucket="notes", schema={"note": "text"})
+        create = MixpeekCreateObjectsOperator(
+            task_id="create",
+            bucket="notes",
+            rows=rows,
+            batch_size=10,
+            wait_for_completion=True,
+            cancel_on_kill=generation == "current",
+            **settings,
+        )
+        bucket >> create
+        if generation == "current":
+            again = MixpeekProcessObjectsOperator(
+                task_id="again",
+                filters={"AND": []},
+                bucket=bucket.output["bucket_id"],
+                process="all",
+                **settings,
+            )
+            create >> again
+        delete = MixpeekDeleteBucketOperator(
+            task_id="delete", bucket="notes", wait_for_completion=True, **settings
+        )
+        dag.get_task("again" if generation == "current" else "create") >> delete
+    # The first batch fails; a retry has it, and no other, processed again. On legacy each row is a task.
+    failures = {"status": "FAILED", "error": "out of memory", "times": 1}
+    if generation == "current":
+        server.fault({"fault": "task_outcome", **failures})
+    run = run_dag(dag)
+
+    ends = {ti.task_id: (ti.state, ti.try_number) for ti in run.get_task_instances()}
+    expected = {"bucket": ("success", 1), "create": ("success", 1), "delete": ("success", 1)}
+    if generation == "current":
+        expected |= {"create": ("success", 2), "again": ("success", 1)}
+    assert ends == expected
+    result = run.get_task_instance("create").xcom_pull(task_ids="create")
+    assert (result["rows_read"], result["failed"]) == (25, 0)
+    assert len(result["waits"]) == (3 if generation == "current" else 25)
+    assert server.state()["buckets"] == 0
+    if generation == "current":
+        # Three, one again, and one for all of them.
+        assert server.state()["batches_submitted"] == 5
+    said = capfd.readouterr().out
+    assert "Deferring for" in said
+    assert ("out of memory" in said) is (generation == "current")
+    assert KEY not in said

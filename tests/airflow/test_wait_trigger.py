@@ -27,10 +27,10 @@ from airflow_provider.mixpeek.emulator import Emulator
 from airflow_provider.mixpeek.exceptions import MixpeekTriggerError
 from airflow_provider.mixpeek.hooks.mixpeek import MixpeekHook
 from airflow_provider.mixpeek.triggers import _shared
+from airflow_provider.mixpeek.triggers._deferral import trigger_for
 from airflow_provider.mixpeek.triggers._event import WaitEvent
-from airflow_provider.mixpeek.triggers._marks import marked
 from airflow_provider.mixpeek.triggers._packing import MOST, first_slice, packed, unpacked
-from airflow_provider.mixpeek.triggers.waits import MixpeekWaitTrigger
+from airflow_provider.mixpeek.triggers.waits import MixpeekWaitTrigger, MixpeekWorkTrigger
 from airflow_provider.mixpeek.waiting import End
 
 from .wait_modes import BATCH, KEY, TASK, Clock, World, clock, deferrable, first_event, make_world, work
@@ -71,16 +71,25 @@ def batches(count: int, *, buckets: int = 1) -> list[WaitFor]:
     ],
     ids=["batches", "tasks", "buckets that alternate", "long ids"],
 )
+@pytest.mark.parametrize("kind", [MixpeekWaitTrigger, MixpeekWorkTrigger])
 def test_row_fits_into_its_column_encrypted(
-    monkeypatch: pytest.MonkeyPatch, waits: list[WaitFor], at_least: int
+    monkeypatch: pytest.MonkeyPatch, waits: list[WaitFor], at_least: int, kind: type[MixpeekWaitTrigger]
 ) -> None:
     # Airflow encrypts only where it has a key, which it remembers.
     fernet = Fernet(Fernet.generate_key())
     monkeypatch.setattr("airflow.models.crypto.get_fernet", lambda: fernet)
-    memo = {"left": marked(waits * 10, set(waits[::2])), "slice": 1_000, "since": 1.5, "deadline": 2.5}
-    size = first_slice(waits, memo_size=len(memo["left"]))
+    one, _, size = trigger_for(
+        waits * 10,
+        waits,
+        kind=kind,
+        partial=waits[::2],
+        since=1.5,
+        deadline=2.5,
+        now=1.5,
+        partial_ok=True,
+        mixpeek_conn_id="mixpeek_default",
+    )
     assert at_least <= size <= MOST
-    one = MixpeekWaitTrigger(waits=packed(waits[:size]), since=1e9, deadline=2e9, memo=memo)
     row = Trigger.from_object(one)
     assert row.encrypted_kwargs.startswith("gAAAA")
     assert len(row.encrypted_kwargs) < COLUMN
