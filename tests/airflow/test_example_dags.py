@@ -60,6 +60,7 @@ def test_every_example_is_parsed_without_an_error(examples: DagBag) -> None:
         "mixpeek_ingest_file",
         "mixpeek_legacy",
         "mixpeek_mapped_files",
+        "mixpeek_process_later",
         "mixpeek_split_file",
         "mixpeek_taskflow_hook",
     ]
@@ -126,6 +127,21 @@ def test_films_keep_their_blanks_and_odd_titles_and_lose_only_repeated_keys(
     bucket = mixpeek.buckets.find("films")
     titles = {one.blobs[0].properties["text"] for one in mixpeek.objects.list(bucket.bucket_id)}
     assert {"9", "8½"} <= titles
+
+
+def test_objects_are_stored_first_and_processed_later_and_what_failed_is_handed_on(
+    examples: DagBag, run_dag: Any, server: Emulator, capfd: pytest.CaptureFixture[str]
+) -> None:
+    failed = {"status": "COMPLETED_WITH_ERRORS", "failed_objects": 2, "error": "cannot be read"}
+    server.fault({"fault": "task_outcome", "times": 1, **failed})
+    outcome = run(examples, run_dag, "mixpeek_process_later")
+
+    assert server.state()["batches_submitted"] == 3
+    result = outcome.get_task_instance("process").xcom_pull(task_ids="process")
+    assert (result["objects"], result["failed"]) == (250, 2)
+    said = capfd.readouterr().out
+    for one in result["failed_objects"]:
+        assert f"{one['object_id']} of {one['batch_id']}: cannot be read" in said
 
 
 def test_legacy_generation_is_waited_for_until_each_task_is_done(
