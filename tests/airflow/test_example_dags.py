@@ -130,7 +130,7 @@ def test_films_keep_their_blanks_and_odd_titles_and_lose_only_repeated_keys(
 
 
 def test_objects_are_stored_first_and_processed_later_and_what_failed_is_handed_on(
-    examples: DagBag, run_dag: Any, server: Emulator, capfd: pytest.CaptureFixture[str]
+    examples: DagBag, run_dag: Any, server: Emulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     failed = {"status": "COMPLETED_WITH_ERRORS", "failed_objects": 2, "error": "cannot be read"}
     server.fault({"fault": "task_outcome", "times": 1, **failed})
@@ -139,9 +139,8 @@ def test_objects_are_stored_first_and_processed_later_and_what_failed_is_handed_
     assert server.state()["batches_submitted"] == 3
     result = outcome.get_task_instance("process").xcom_pull(task_ids="process")
     assert (result["objects"], result["failed"]) == (250, 2)
-    said = capfd.readouterr().out
     for one in result["failed_objects"]:
-        assert f"{one['object_id']} of {one['batch_id']}: cannot be read" in said
+        assert f"{one['object_id']} of {one['batch_id']}: cannot be read" in caplog.text
 
 
 def test_legacy_generation_is_waited_for_until_each_task_is_done(
