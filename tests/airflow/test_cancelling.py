@@ -279,6 +279,20 @@ def test_killed_when_the_next_try_has_begun_leaves_the_cancelling_to_it(
     assert world.asked(CANCEL) == 0
 
 
+@each_operator
+def test_killed_when_it_wakes_from_a_deferral(
+    world: World, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    trigger = deferred(maker(world, kind)(), world.kept.context(**FIRST))
+    operator = maker(world, kind)()
+    # With more to wait for than one trigger holds, a task wakes between two slices.
+    event = {"kind": "left", "left": [0, 1, 2], "memo": trigger.memo}
+    monkeypatch.setattr(operator, "defer", lambda **_: operator.on_kill())
+    with pytest.raises(TaskKilledError):
+        operator.execute_complete(world.kept.context(**FIRST), event)
+    assert runs(world) == set()
+
+
 def test_time_out_on_the_worker_cancels_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     operator = create(deferrable=False)
 

@@ -1,7 +1,6 @@
 """Operators, sensor and hook on a server of the legacy generation."""
 
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from airflow_provider.mixpeek.client import (
     MixpeekConflictError,
     MixpeekGenerationError,
     MixpeekRateLimitError,
+    MixpeekWorkFailedError,
 )
 from airflow_provider.mixpeek.emulator import Emulator
 from airflow_provider.mixpeek.exceptions import MixpeekTaskFailedError, MixpeekTaskLostError
@@ -73,17 +73,7 @@ def create(count: int = 3, **arguments: Any) -> dict[str, Any]:
     rows = [{"title": f"Thing {n}", "facts": {"n": n}, "size": n, "maker": "Ada"} for n in range(count)]
     mapping = {"blobs": {"title": "title", "facts": "facts"}, "metadata": ["size", "maker"]}
     settings = {"bucket": "things", "rows": rows, "mapping": mapping} | arguments
-    task = SimpleNamespace(retries=0)
-    ti = SimpleNamespace(
-        dag_id="shop",
-        run_id="monday",
-        task_id="create",
-        map_index=-1,
-        try_number=1,
-        max_tries=0,
-        task=task,
-    )
-    return MixpeekCreateObjectsOperator(task_id="create", **settings).execute({"ti": ti})
+    return MixpeekCreateObjectsOperator(task_id="create", **settings).execute(Kept(store=None).context())
 
 
 def wait_for(waits: Any, **arguments: Any) -> MixpeekTaskSensor:
@@ -250,3 +240,10 @@ def test_rate_limit_is_told_by_the_test_button(server: Emulator) -> None:
     assert works is False
     assert "Send less often" in answer
     assert MixpeekRateLimitError.__name__ not in answer
+
+
+def test_work_that_failed_cannot_be_done_again_and_the_error_says_what_can(server: Emulator) -> None:
+    create_bucket()
+    server.fault({"fault": "task_outcome", "status": "FAILED", "error": "out of memory", "seconds": 0})
+    with pytest.raises(MixpeekWorkFailedError, match=r"out of memory.*clear the task with rerun='again'"):
+        create(wait_for_completion=True)

@@ -6,7 +6,6 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -29,6 +28,8 @@ from airflow_provider.mixpeek.ingest import IngestError, ObjectMapping, RowsReje
 from airflow_provider.mixpeek.operators._rows import HeldRows, held, released
 from airflow_provider.mixpeek.operators.objects import MixpeekCreateObjectsOperator
 from airflow_provider.mixpeek.sensors.tasks import MixpeekTaskSensor
+
+from .contexts import Kept
 
 KEY = "sk_objects_e77c"
 OBJECTS = "/v1/buckets/{bucket_identifier}/objects/batch"
@@ -63,19 +64,10 @@ def bucket(mixpeek: MixpeekClient) -> str:
 
 def create(rows: Any, *, ti: dict[str, Any] | None = None, **arguments: Any) -> dict[str, Any]:
     """Execute the operator as a try of one task instance, or of another one."""
-    instance = {
-        "dag_id": "shop",
-        "run_id": "monday",
-        "task_id": "create",
-        "map_index": -1,
-        "try_number": 1,
-        "max_tries": 0,
-        "task": SimpleNamespace(retries=0),
-    } | (ti or {})
     operator = MixpeekCreateObjectsOperator(
         task_id="create", **{"bucket": "things", "rows": rows} | arguments
     )
-    return operator.execute({"ti": SimpleNamespace(**instance)})
+    return operator.execute(Kept(store=None).context(**ti or {}))
 
 
 def titles(mixpeek: MixpeekClient, bucket: str) -> Counter[str]:

@@ -224,6 +224,18 @@ def test_partial_work_hands_on_what_failed(world: World, mode: str, taken: bool)
     assert any("6 objects failed; the result names 6" in entry["event"] for entry in logs)
 
 
+def test_what_failed_before_a_second_deferral_is_handed_on_too(world: World) -> None:
+    stored(20)
+    outcome = {"status": "COMPLETED_WITH_ERRORS", "failed_objects": 3, "times": 1}
+    # A trigger hands back after four hours what is not done by then.
+    slow = {"status": "COMPLETED", "seconds": 5 * 3_600, "times": 1}
+    world.server.fault({"fault": "task_outcome", **outcome}, {"fault": "task_outcome", **slow})
+    given = {"objects": ids(world), "bucket": "notes", "batch_size": 10, "partial_ok": True}
+    result = process(world, "deferrable", **given)
+    assert result["failed"] == 3
+    assert {one["batch_id"] for one in result["failed_objects"]} == {result["batch_ids"][0]}
+
+
 def test_result_names_a_hundred_of_those_that_failed_and_counts_all(world: World) -> None:
     stored(250)
     outcome = {"status": "COMPLETED_WITH_ERRORS", "failed_objects": 60}

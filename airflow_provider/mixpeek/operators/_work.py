@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider.mixpeek.client import MixpeekClient, WaitFor
-    from airflow_provider.mixpeek.waiting import Report
 
 #: Failed objects that a result names; it counts all.
 MOST_NAMED = 100
@@ -48,8 +49,6 @@ class WorkOperator(BaseOperator):
     :raises ValueError: ``wait_timeout`` or ``max_failed_looks`` is no such number.
     """
 
-    #: What a retry does after work has failed: a hint for who reads the error.
-    after_failure = "A retry takes up what runs or is done, and has what failed processed again."
     #: What it costs a retry that Airflow keeps nothing between two tries (before 3.3).
     without_store = ""
 
@@ -95,21 +94,19 @@ class WorkOperator(BaseOperator):
         """
         raise NotImplementedError
 
+    def hint_after_failure(self, mixpeek: MixpeekClient) -> str:  # noqa: ARG002 - for those whose server matters
+        """What a retry does after work has failed: for who reads the error."""
+        return "A retry takes up what runs or is done, and has what failed processed again."
+
     def execute(self, context: Context) -> dict[str, Any]:
         """Start the work and, when that is asked for, wait for it."""
-        with self._kill.ends(), MixpeekHook(self.mixpeek_conn_id).get_client() as mixpeek:
+        with self._under_way() as work:
             if self.cancel_on_kill:
-                self._check_cancelling(mixpeek)
-            checkpoint, rerun_number = begin_try(context, without_store=self.without_store)
-            waits: list[WaitFor] | None = None
-            try:
-                result = self.start(mixpeek, context, checkpoint, rerun_number)
-                waits = flattened(result["waits"])
-                return self._go_on(mixpeek, context, result, waits)
-            except TaskKilledError:
-                if self.cancel_on_kill:
-                    self._cancel(mixpeek, waits, checkpoint)
-                raise
+                _check_cancelling(work.mixpeek)
+            work.checkpoint, rerun_number = begin_try(context, without_store=self.without_store)
+            result = self.start(work.mixpeek, context, work.checkpoint, rerun_number)
+            work.waits = flattened(result["waits"])
+            return self._go_on(work.mixpeek, context, result, work.waits)
 
     def on_kill(self) -> None:
         """End within seconds, with a note of how far it is; batches go on, unless it cancels them."""
@@ -147,7 +144,7 @@ class WorkOperator(BaseOperator):
         try:
             return list(mixpeek.run(flow).partial)
         except MixpeekWorkError as error:
-            error.hint = self.after_failure
+            error.hint = self.hint_after_failure(mixpeek)
             raise
 
     def _defer(
@@ -189,19 +186,24 @@ class WorkOperator(BaseOperator):
         :raises MixpeekWorkError: the work did not end well.
         :raises MixpeekTriggerError: the trigger failed by itself, or its event is not understood.
         """
+        from airflow_provider.mixpeek.client._waits import work_error
         from airflow_provider.mixpeek.triggers._deferral import Taken, take
 
-        with self._kill.ends(), MixpeekHook(self.mixpeek_conn_id).get_client() as mixpeek:
+        with self._under_way() as work:
             result = self._kept(context)
-            waits = flattened(result["waits"])
-            taken = take(event, waits, tell=self.log.warning)
+            work.waits = flattened(result["waits"])
+            taken = take(event, work.waits, tell=self.log.warning)
             if not isinstance(taken, Taken):
-                raise self._error(taken)
+                raise work_error(taken, hint=self.hint_after_failure(work.mixpeek))
             if taken.left:
                 self._defer(
-                    waits, taken.left, done_in_part=taken.partial, since=taken.since, deadline=taken.deadline
+                    work.waits,
+                    taken.left,
+                    done_in_part=taken.partial,
+                    since=taken.since,
+                    deadline=taken.deadline,
                 )
-            return self._finished(mixpeek, result, taken.partial)
+            return self._finished(work.mixpeek, result, taken.partial)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """
@@ -217,11 +219,6 @@ class WorkOperator(BaseOperator):
             from airflow_provider.mixpeek.triggers._deferral import NOTHING_HEARD
 
             raise MixpeekWaitTimeoutError(NOTHING_HEARD) from timeout
-
-    def _error(self, report: Report) -> Exception:
-        from airflow_provider.mixpeek.client._waits import work_error
-
-        return work_error(report, hint=self.after_failure)
 
     # -- the result ----------------------------------------------------------------------------------------
 
@@ -269,38 +266,66 @@ class WorkOperator(BaseOperator):
 
     # -- cancelling ----------------------------------------------------------------------------------------
 
-    def _check_cancelling(self, mixpeek: MixpeekClient) -> None:
-        from airflow_provider.mixpeek.client import MixpeekGenerationError
+    @contextmanager
+    def _under_way(self) -> Iterator[_Work]:
+        """Surround what a kill is to end, after which the work may have to be cancelled."""
+        with self._kill.ends(), MixpeekHook(self.mixpeek_conn_id).get_client() as mixpeek:
+            work = _Work(mixpeek)
+            try:
+                yield work
+            except TaskKilledError:
+                if self.cancel_on_kill:
+                    self._cancel(work)
+                raise
 
-        api = mixpeek.session.api
-        if api.processes_on_create:
-            raise MixpeekGenerationError(
-                f"the {api.name} generation of the API has no batches that could be cancelled",
-                hint="Leave cancel_on_kill out.",
-            )
-
-    def _cancel(
-        self, mixpeek: MixpeekClient, waits: Sequence[WaitFor] | None, checkpoint: StoreCheckpoint | None
-    ) -> None:
+    def _cancel(self, work: _Work) -> None:
         """Cancel what was submitted, in the five seconds that Airflow gives a task to end."""
-        from airflow_provider.mixpeek.client import WaitFor
         from airflow_provider.mixpeek.client._cancelling import cancel_what_can_be
+
+        waits = self._submitted(work) if work.waits is None else work.waits
+        if not waits:
+            return
+        self.log.info("Killed: cancelling what still runs of the %d that were submitted.", len(waits))
+        flow = cancel_what_can_be(work.mixpeek.session, waits, reason="the Airflow task was killed")
+        for sentence in work.mixpeek.run(flow):
+            self.log.warning("%s.", sentence)
+
+    def _submitted(self, work: _Work) -> list[WaitFor]:
+        """What is noted of work that was being submitted."""
+        from airflow_provider.mixpeek.client import WaitFor
         from airflow_provider.mixpeek.exceptions import MixpeekTryOverError
         from airflow_provider.mixpeek.ingest._journal import Journal
 
-        if waits is None:
-            if checkpoint is None:
-                self.log.warning(
-                    "Killed while it submitted: nothing is cancelled, because nothing could be noted."
-                )
-                return
-            try:
-                noted = Journal.noted(checkpoint)
-            except MixpeekTryOverError:
-                self.log.info("The next try has begun, and cancels what this one has submitted.")
-                return
-            waits = [WaitFor(None, batch.batch_id, batch.bucket_id) for batch in noted]
-        self.log.info("Killed: cancelling the %d that were submitted.", len(waits))
-        flow = cancel_what_can_be(mixpeek.session, waits, reason="the Airflow task was killed")
-        for sentence in mixpeek.run(flow):
-            self.log.warning("%s.", sentence)
+        if work.checkpoint is None:
+            self.log.warning("Killed while it submitted: nothing is cancelled, for nothing could be noted.")
+            return []
+        try:
+            noted = Journal.noted(work.checkpoint)
+        except MixpeekTryOverError:
+            self.log.info("The next try has begun, and cancels what this one has submitted.")
+            return []
+        return [WaitFor(None, batch.batch_id, batch.bucket_id) for batch in noted]
+
+
+@dataclass
+class _Work:
+    """
+    What is under way.
+
+    :param waits: What there is to wait for; None until it is known.
+    """
+
+    mixpeek: MixpeekClient
+    checkpoint: StoreCheckpoint | None = None
+    waits: Sequence[WaitFor] | None = None
+
+
+def _check_cancelling(mixpeek: MixpeekClient) -> None:
+    from airflow_provider.mixpeek.client import MixpeekGenerationError
+
+    api = mixpeek.session.api
+    if api.processes_on_create:
+        raise MixpeekGenerationError(
+            f"the {api.name} generation of the API has no batches that could be cancelled",
+            hint="Leave cancel_on_kill out.",
+        )

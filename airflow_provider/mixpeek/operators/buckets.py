@@ -105,7 +105,6 @@ class MixpeekDeleteBucketOperator(WorkOperator):
 
     template_fields: Sequence[str] = ("bucket", "mixpeek_conn_id")
     ui_color = "#fde8e8"
-    after_failure = "A retry deletes what is left."
     without_store = "a retry asks for the deletion again"
 
     def __init__(
@@ -167,6 +166,10 @@ class MixpeekDeleteBucketOperator(WorkOperator):
             checkpoint.set("deletion", noted)
         self.log.info("Bucket %s is being deleted, in task %s.", bucket_id, deleted.task_id)
         return _being_deleted(bucket_id, deleted.task_id)
+
+    def hint_after_failure(self, mixpeek: MixpeekClient) -> str:  # noqa: ARG002 - as the base has it
+        """What a retry does after the deletion has failed."""
+        return "A retry deletes what is left."
 
     @staticmethod
     def _goes_on(mixpeek: MixpeekClient, task_id: str) -> bool:

@@ -242,6 +242,15 @@ class MixpeekCreateObjectsOperator(WorkOperator):
             "waits": waits,
         }
 
+    def hint_after_failure(self, mixpeek: MixpeekClient) -> str:
+        """What a retry does after processing has failed."""
+        if mixpeek.session.api.processes_on_create:
+            return (
+                "The legacy generation processes an object as it creates it, and a retry waits for the same "
+                "tasks. To make new objects of all rows, clear the task with rerun='again'."
+            )
+        return super().hint_after_failure(mixpeek)
+
     def _scope(self, mode: str, context: Context) -> str:
         """What a retry shares with the try before it and with nothing else, so never the try number."""
         ti = context["ti"]
