@@ -186,6 +186,22 @@ def test_person_who_asks_again_has_earlier_work_cancelled(make_emulator, connect
     assert second.objects == 250
 
 
+def test_what_was_given_up_is_not_taken_up_however_long_it_takes_to_end(make_emulator, connect, tmp_path):
+    server = make_emulator(task_seconds=3_600)
+    mixpeek = connect(server)
+    mixpeek.buckets.create("products", schema=SCHEMA)
+    report = ingest(mixpeek, "products", rows(50), mapping=MAPPING, scope="load", process=False)
+    settings = {"checkpoint": FileCheckpoint(tmp_path), "cancel_earlier": True}
+    first = process_objects(mixpeek, "products", report.object_ids, rerun_number=0, **settings)
+    # What cannot be cancelled any more runs on for a while.
+    server.fault({"fault": "status", "status": 409, "path": CANCEL})
+    second = process_objects(mixpeek, "products", report.object_ids, rerun_number=1, **settings)
+    assert first.batches[0].batch_id != second.batches[0].batch_id
+    # And a retry after that takes up the second.
+    third = process_objects(mixpeek, "products", report.object_ids, rerun_number=1, **settings)
+    assert third.batches == second.batches
+
+
 def test_cancelled_by_hand_is_not_taken_up(make_emulator, connect, tmp_path):
     """As an old trigger does it, that hears of a clear before the new try runs."""
     server = make_emulator(task_seconds=3_600)
