@@ -6,6 +6,7 @@ import pytest
 
 from airflow_provider.mixpeek.client import (
     MixpeekConfigError,
+    MixpeekError,
     MixpeekGenerationError,
     MixpeekNotFoundError,
     MixpeekPermissionError,
@@ -229,3 +230,17 @@ def test_a_cancel_that_is_refused_leaves_the_rerun_to_the_next_try(make_emulator
     second = process_objects(mixpeek, "products", report.object_ids, rerun_number=1, **settings)
     assert first.batches[0].batch_id != second.batches[0].batch_id
     assert mixpeek.batches.get(first.bucket_id, first.batches[0].batch_id).status == "CANCELED"
+
+
+def test_call_that_another_has_taken_over_from_creates_nothing_more(emulator, mixpeek, stored, tmp_path):
+    checkpoint = FileCheckpoint(tmp_path)
+
+    def taken_over():
+        yield from stored[:100]
+        process_objects(mixpeek, "products", stored, batch_size=100, checkpoint=checkpoint)
+        yield from stored[100:]
+
+    with pytest.raises(MixpeekError, match="another try of this load has begun"):
+        process_objects(mixpeek, "products", taken_over(), batch_size=100, checkpoint=checkpoint)
+    assert calls(emulator, BATCHES) == 3
+    assert processed(emulator) == {"1": 250}
