@@ -9,10 +9,14 @@ CONSTRAINTS := constraints/airflow-3.3.2.txt
 unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: test lint format demo airflow constraints clean
+.PHONY: test system-test lint format demo airflow constraints clean
 
 test: lint
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto -m 'not system'
+
+system-test: $(STAMP)
+	scripts/system_packages.sh
+	$(BIN)/pytest -m system tests/system
 
 lint: $(STAMP)
 	$(BIN)/ruff check

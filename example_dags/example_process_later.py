@@ -28,11 +28,11 @@ with DAG("mixpeek_process_later", schedule=None, catchup=False, tags=["mixpeek"]
         return tempfile.mkdtemp(prefix="receipt-")
 
     bucket = MixpeekCreateBucketOperator(
-        task_id="create_bucket", bucket="notes", schema={"note": "text", "number": "integer"}
+        task_id="create_bucket", bucket="notes_for_later", schema={"note": "text", "number": "integer"}
     )
     objects = MixpeekCreateObjectsOperator(
         task_id="create_objects",
-        bucket="notes",
+        bucket="notes_for_later",
         rows=NOTES,
         mapping={"blobs": {"note": "note"}, "metadata": ["number"]},
         receipt_to=receipts(),
