@@ -9,7 +9,7 @@ CONSTRAINTS := constraints/airflow-3.3.2.txt
 unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: test system-test lint format demo airflow constraints clean
+.PHONY: test system-test screenshots lint format demo airflow constraints clean
 
 test: lint
 	$(BIN)/pytest -n auto -m 'not system'
@@ -23,6 +23,12 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The pictures in docs/.
+screenshots: $(STAMP)
+	scripts/system_packages.sh
+	mkdir -p docs/images
+	$(BIN)/pytest -m system tests/system/test_browser.py --screenshots docs/images
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix

@@ -18,6 +18,9 @@ settings.load_profile("any machine")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--screenshots", metavar="FOLDER", help="where the browser's tests put pictures for docs"
+    )
     parser.addoption("--seed-of-ingestion", type=int, help="repeat one simulation of tests/ingest")
 
 

@@ -17,6 +17,11 @@ def commands(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return install_wheel(tmp_path_factory.mktemp("installed"))
 
 
+def keep_logs(request: pytest.FixtureRequest) -> Callable[[], bool]:
+    """Says whether anything has failed by then."""
+    return lambda: request.session.testsfailed > 0
+
+
 @pytest.fixture(scope="session")
 def stack_of(request: pytest.FixtureRequest, commands: Path) -> Iterator[Callable[[str], Stack]]:
     """Gives the Airflow of a flavour, which is started when it is first asked for."""
@@ -26,7 +31,7 @@ def stack_of(request: pytest.FixtureRequest, commands: Path) -> Iterator[Callabl
         def of(flavour: str) -> Stack:
             if flavour not in running:
                 running[flavour] = stopped.enter_context(
-                    running_stack(flavour, commands, keep=lambda: request.session.testsfailed > 0)
+                    running_stack(flavour, commands, keep=keep_logs(request))
                 )
             return running[flavour]
 
@@ -34,10 +39,11 @@ def stack_of(request: pytest.FixtureRequest, commands: Path) -> Iterator[Callabl
 
 
 @pytest.fixture
-def stack(request: pytest.FixtureRequest, stack_of: Callable[[str], Stack]) -> Stack:
+def stack(request: pytest.FixtureRequest, stack_of: Callable[[str], Stack]) -> Iterator[Stack]:
     """The Airflow of the flavour that the test's parameter names: well, and its servers empty."""
     stack = stack_of(request.param)
     for emulator in stack.emulators.values():
         emulator.reset()
     stack.wait_until_healthy()
-    return stack
+    yield stack
+    stack.api.end_runs()

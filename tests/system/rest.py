@@ -127,6 +127,17 @@ class AirflowApi:
     def mark_run(self, dag_id: str, run_id: str, state: str) -> None:
         self.call("PATCH", f"/dags/{dag_id}/dagRuns/{run_id}", json={"state": state})
 
+    def end_runs(self) -> None:
+        """Mark what still runs as failed, and wait until nothing does."""
+
+        def running() -> list[dict[str, Any]]:
+            where = {"state": ["running", "queued"], "limit": 100}
+            return self.call("GET", "/dags/~/dagRuns", params=where)["dag_runs"]
+
+        for run in running():
+            self.mark_run(run["dag_id"], run["dag_run_id"], "failed")
+        until("no run is left", lambda: not running(), seconds=60)
+
     def story(self, dag_id: str, run_id: str) -> str:
         """What became of a run: the state of each task, and the end of the logs of those that failed."""
         parts = [f"{dag_id} {run_id}: {self.run_state(dag_id, run_id)}"]

@@ -133,6 +133,10 @@ class Stack:
             assert part.is_running, f"{part.name} has ended by itself:\n{part.tail()}"
         return self.api.is_healthy()
 
+    def sql(self, statement: str) -> str:
+        """What a statement selects from Airflow's Postgres, as its superuser."""
+        return _done([*_psql(self.database_url), statement])
+
     def wait_until_healthy(self) -> None:
         until(f"Airflow is well, its logs are in {self.home}", self.is_healthy, seconds=180)
 
@@ -262,6 +266,9 @@ def _environment(
             # A task whose supervisor is dead is tried again after so many seconds.
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
+            # What a dead scheduler had goes to the next one after so many seconds.
+            "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "10",
+            "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
             "PATH": os.pathsep.join([str(commands), os.environ.get("PATH", os.defpath)]),
             "TMPDIR": str(temporary),
         }
@@ -280,7 +287,7 @@ def _emulator(home: Path, commands: Path, generation: str) -> EmulatorProcess:
     port = free_port()
     command = [
         *(str(commands / "python"), "-m", "airflow_provider.mixpeek.emulator", "--port", str(port)),
-        *("--generation", generation, "--api-key", KEY),
+        *("--generation", generation, "--api-key", KEY, "--namespace", "shop"),
         *("--database", str(home / f"emulator-{generation}.db")),
     ]
     process = Process(
@@ -290,6 +297,10 @@ def _emulator(home: Path, commands: Path, generation: str) -> EmulatorProcess:
         log=home / f"emulator-{generation}.log",
     )
     return EmulatorProcess(process, f"http://{LOOPBACK}:{port}", generation)
+
+
+def _psql(url: str) -> list[str]:
+    return ["psql", url.replace("+psycopg2", ""), "--no-psqlrc", "--tuples-only", "--command"]
 
 
 @contextmanager
@@ -318,7 +329,8 @@ def running_postgres(home: Path) -> Iterator[tuple[str, Process]]:
     )
     process.start()
     try:
-        psql = [binaries / "psql", "-h", LOOPBACK, "-p", str(port), "-U", "airflow", "-d", "postgres", "-c"]
+        url = f"postgresql+psycopg2://airflow@{LOOPBACK}:{port}"
+        psql = _psql(f"{url}/postgres")
 
         def answers() -> bool:
             assert process.is_running, process.tail()
@@ -326,7 +338,7 @@ def running_postgres(home: Path) -> Iterator[tuple[str, Process]]:
 
         until("Postgres answers", answers, seconds=60)
         _done([*psql, "CREATE DATABASE airflow"])
-        yield f"postgresql+psycopg2://airflow@{LOOPBACK}:{port}/airflow", process
+        yield f"{url}/airflow", process
     finally:
         process.stop()
 

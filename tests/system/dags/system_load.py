@@ -57,3 +57,20 @@ with DAG("system_split", schedule=None, catchup=False):
     loads = MixpeekCreateObjectsOperator.partial(task_id="load", **LOAD).expand(rows=parts())
     bucket() >> loads
     MixpeekTaskSensor(task_id="wait", task_ids=loads.output["waits"], deferrable=True)
+
+FROM_DATABASE = {"mixpeek_conn_id": "from_the_database"}
+
+with DAG(
+    "system_from_database",
+    schedule=None,
+    catchup=False,
+    default_args=FROM_DATABASE,
+):
+    bucket() >> MixpeekCreateObjectsOperator(
+        task_id="load", rows=ROWS, wait_for_completion=True, deferrable=True, **LOAD
+    )
+
+with DAG("system_fails", schedule=None, catchup=False, default_args=FROM_DATABASE):
+    bucket() >> MixpeekCreateObjectsOperator(
+        task_id="load", rows=ROWS, wait_for_completion=True, deferrable=True, **LOAD | {"retries": 1}
+    )

@@ -1,0 +1,134 @@
+"""The hunt: a run that succeeds and some that fail, with everything logged; the key is nowhere afterwards."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import psutil
+import pytest
+
+from .conftest import keep_logs
+from .stack import KEY, Stack, running_stack
+from .test_chaos import written
+
+pytestmark = pytest.mark.system
+
+FORMS = {
+    "as it is": KEY,
+    "in base64": base64.b64encode(KEY.encode()).decode(),
+    "in base64, as a user without a password": base64.b64encode(f"{KEY}:".encode()).decode(),
+    "in base64, as a password": base64.b64encode(f":{KEY}".encode()).decode(),
+    "in base64 for URLs": base64.urlsafe_b64encode(KEY.encode()).decode(),
+    "quoted": quote(KEY, safe=""),
+    "quoted, with slashes": quote(KEY),
+    "quoted for a form": quote_plus(KEY),
+    "in JSON": json.dumps(KEY)[1:-1],
+    "in hex": KEY.encode().hex(),
+}
+OBJECTS = "/v1/buckets/*/objects/batch"
+BATCHES = "/v1/buckets/*/batches"
+#: Everything that a server can do to a load; a body that tells the key back is what careless servers do.
+FAILURES: dict[str, dict[str, Any]] = {
+    "refused": {"fault": "status", "status": 401, "path": OBJECTS, "body": {"detail": f"bad key {KEY}"}},
+    "forbidden": {"fault": "status", "status": 403, "path": BATCHES, "headers": {"X-Key": KEY}},
+    "malformed": {"fault": "status", "status": 422, "path": OBJECTS, "body": {"detail": f"Bearer {KEY}"}},
+    "broken": {"fault": "status", "status": 200, "path": OBJECTS, "body": {"key": KEY}},
+    "html": {
+        "fault": "status",
+        "status": 418,
+        "path": OBJECTS,
+        "body": f"<html>{KEY}</html>",
+        "headers": {"Content-Type": "text/html"},
+    },
+    "work failed": {"fault": "task_outcome", "status": "FAILED", "error": f"key {KEY} has no quota"},
+}
+
+
+@pytest.fixture(scope="module")
+def loud(request: pytest.FixtureRequest, commands: Path) -> Iterator[Stack]:
+    """An Airflow that logs all it can, whose workers know the connection from its database."""
+    settings = {"AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG"}
+    with running_stack("postgres", commands, keep=keep_logs(request), settings=settings) as stack:
+        yield stack
+
+
+def test_key_is_in_no_log_no_table_no_answer_and_no_command_line(loud: Stack, tmp_path: Path) -> None:
+    host, port = loud.emulator.url.rsplit(":", 1)
+    connection = {
+        "connection_id": "from_the_database",
+        "conn_type": "mixpeek",
+        "host": host,
+        "port": int(port),
+        "password": KEY,
+        "extra": json.dumps({"namespace": "shop"}),
+    }
+    loud.api.call("POST", "/connections", json=connection)
+    loud.api.call("POST", "/connections/test", json=connection)
+    rows = written(tmp_path / "rows.csv", 500)
+    runs = [("system_load", "success"), ("system_sensor", "success"), ("system_from_database", "success")]
+    told: list[str] = []
+    for dag_id, state in runs:
+        run_id = loud.api.trigger(dag_id, rows=rows)
+        assert loud.api.wait(dag_id, run_id) == state, loud.api.story(dag_id, run_id)
+        told.append(everything(loud, dag_id, run_id))
+    for fault in FAILURES.values():
+        loud.emulator.reset()
+        loud.emulator.fault(fault)
+        run_id = loud.api.trigger("system_fails", rows=rows)
+        assert loud.api.wait("system_fails", run_id) == "failed", fault
+        told.append(everything(loud, "system_fails", run_id))
+
+    hunted = {f"what the API says of run {number}": text for number, text in enumerate(told)}
+    for file in loud.home.rglob("*"):
+        if file.is_file() and "postgres" not in file.parts and not file.name.startswith("emulator-"):
+            hunted[str(file)] = file.read_text(errors="replace")
+    hunted["the database"] = dump(loud)
+    hunted["command lines"] = "\n".join(command_lines(loud))
+    # That something was there to be found.
+    assert sum("system_fails" in text for text in hunted.values()) > 10
+    assert "from_the_database" in hunted["the database"]
+    assert any("DEBUG" in text or "debug" in text for text in hunted.values())
+    found = [
+        f"{where}: {form}" for where, text in hunted.items() for form, key in FORMS.items() if key in text
+    ]
+    assert found == []
+
+
+def everything(stack: Stack, dag_id: str, run_id: str) -> str:
+    """What the API tells of a run: logs of all tries, rendered templates, XComs."""
+    parts = []
+    for task in stack.api.tasks(dag_id, run_id):
+        parts.append(json.dumps(task))
+        parts += [
+            stack.api.task_log(dag_id, run_id, task, number) for number in range(1, task["try_number"] + 1)
+        ]
+        for entry in stack.api.xcoms(dag_id, run_id, task):
+            parts.append(json.dumps(stack.api.xcom(dag_id, run_id, task["task_id"], entry["key"])))
+    return "\n".join(parts)
+
+
+def dump(stack: Stack) -> str:
+    """All of Airflow's database as text, with what it keeps as bytes."""
+    url = stack.database_url.replace("+psycopg2", "")
+    ran = subprocess.run(
+        ["pg_dump", "--data-only", "--inserts", url], capture_output=True, text=True, errors="replace"
+    )
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def command_lines(stack: Stack) -> list[str]:
+    """Of all processes but the emulators, whose own keys are given there."""
+    ours = {emulator.process.pid for emulator in stack.emulators.values()} | {os.getpid()}
+    return [
+        " ".join(process.info["cmdline"] or [])
+        for process in psutil.process_iter(["pid", "cmdline"])
+        if process.info["pid"] not in ours
+    ]
