@@ -361,3 +361,21 @@ def test_deferrable_operators_in_a_dag(
     assert "Deferring for" in said
     assert ("out of memory" in said) is (generation == "current")
     assert KEY not in said
+
+
+@in_each_mode
+def test_key_that_a_server_tells_back_in_its_reasons_goes_no_further(
+    world: World, mode: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    stored(20)
+    told = {"error": f"the key {KEY} is used up", "times": 1}
+    partial = {"status": "COMPLETED_WITH_ERRORS", "failed_objects": 2}
+    world.server.fault(
+        {"fault": "task_outcome", **partial, **told}, {"fault": "task_outcome", "status": "FAILED", **told}
+    )
+    given = {"objects": ids(world), "bucket": "notes", "batch_size": 10, "partial_ok": True}
+    with pytest.raises(MixpeekWorkFailedError, match=r"the key \*\*\* is used up") as failed:
+        process(world, mode, **given)
+    result = process(world, mode, **given)
+    assert {one["reason"] for one in result["failed_objects"]} == {"the key *** is used up"}
+    assert KEY not in str(failed.value) + str(world.kept.xcoms) + caplog.text

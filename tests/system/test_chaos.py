@@ -252,6 +252,9 @@ def test_marked_while_it_is_deferred(
     last_for(stack, 3_600)
     run_id = stack.api.trigger(dag_id, rows=rows)
     stack.api.until_task(dag_id, run_id, "wait" if dag_id == "system_sensor" else "load", "deferred")
+    # Before its trigger has started nothing of ours runs that could cancel.
+    before = looks(stack)
+    until("the trigger looks", lambda: looks(stack) > before, seconds=60)
     stack.api.mark_run(dag_id, run_id, state)
     count = ROWS // 1_000
     if cancelled:
@@ -262,16 +265,18 @@ def test_marked_while_it_is_deferred(
         assert batches_by_state(stack) == (0, count)
 
 
-def assert_nobody_looks(stack: Stack) -> None:
-    def looks() -> int:
-        return sum(
-            one["count"] for one in stack.emulator.state()["requests"] if one["path"].endswith("{batch_id}")
-        )
+def looks(stack: Stack) -> int:
+    """How often somebody looked at a batch."""
+    return sum(
+        one["count"] for one in stack.emulator.state()["requests"] if one["path"].endswith("/{batch_id}")
+    )
 
-    seen = [looks()]
+
+def assert_nobody_looks(stack: Stack) -> None:
+    seen = [looks(stack)]
 
     def quiet() -> bool:
-        seen.append(looks())
+        seen.append(looks(stack))
         return len(seen) > 10 and len(set(seen[-10:])) == 1
 
     until("nobody looks any more", quiet, seconds=120, every=1)

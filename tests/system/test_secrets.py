@@ -37,7 +37,7 @@ BATCHES = "/v1/buckets/*/batches"
 #: Everything that a server can do to a load; a body that tells the key back is what careless servers do.
 FAILURES: dict[str, dict[str, Any]] = {
     "refused": {"fault": "status", "status": 401, "path": OBJECTS, "body": {"detail": f"bad key {KEY}"}},
-    "forbidden": {"fault": "status", "status": 403, "path": BATCHES, "headers": {"X-Key": KEY}},
+    "forbidden": {"fault": "status", "status": 403, "path": BATCHES},
     "malformed": {"fault": "status", "status": 422, "path": OBJECTS, "body": {"detail": f"Bearer {KEY}"}},
     "broken": {"fault": "status", "status": 200, "path": OBJECTS, "body": {"key": KEY}},
     "html": {
@@ -46,6 +46,18 @@ FAILURES: dict[str, dict[str, Any]] = {
         "path": OBJECTS,
         "body": f"<html>{KEY}</html>",
         "headers": {"Content-Type": "text/html"},
+    },
+    "rows refused": {
+        "fault": "status",
+        "status": 200,
+        "path": OBJECTS,
+        "body": {
+            "succeeded": [],
+            "failed": [
+                {"object_index": n, "error": f"key {KEY}", "error_type": "ValidationError"}
+                for n in range(100)
+            ],
+        },
     },
     "work failed": {"fault": "task_outcome", "status": "FAILED", "error": f"key {KEY} has no quota"},
 }

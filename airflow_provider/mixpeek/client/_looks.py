@@ -49,13 +49,13 @@ def _look(session: Session, wait: WaitFor) -> Flow[Seen]:
         except MixpeekNotFoundError:
             pass  # the task itself is there and can be judged
     outcome = session.api.task_words.get(task.status, Outcome.UNKNOWN)
-    return Seen(outcome, task.status, _why_task(task))
+    return Seen(outcome, task.status, session.settings.redact(_why_task(task)))
 
 
 def _look_at_batch(session: Session, bucket: str | None, batch_id: str) -> Flow[Seen]:
     batch = yield from call(session, session.api.get_batch(bucket, batch_id))
     outcome = session.api.batch_words.get(batch.status, Outcome.UNKNOWN)
-    return Seen(outcome, batch.status, _why_batch(batch))
+    return Seen(outcome, batch.status, session.settings.redact(_why_batch(batch)))
 
 
 def _why_task(task: Task) -> str:

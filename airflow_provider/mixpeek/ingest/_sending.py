@@ -268,7 +268,7 @@ def tie(rows: Sequence[Row], answer: CreatedObjects, session: Session, target: T
         )
     results: dict[int, Result] = {}
     for position, refused in zip(failed, answer.failed, strict=True):
-        results[position] = _refused(rows[position], refused)
+        results[position] = _refused(rows[position], refused, session)
     for position, created in zip(succeeded, answer.succeeded, strict=True):
         results[position] = _created(rows[position], created, session, target)
     return [results[position] for position in range(sent)]
@@ -301,15 +301,16 @@ def _held_to_the_row(stored: Stored, extra: Mapping[str, Any] | None, row: Row, 
     )
 
 
-def _refused(row: Row, refused: RefusedObject) -> Result:
+def _refused(row: Row, refused: RefusedObject, session: Session) -> Result:
     """A row that the server did not store: it is wrong, or the server could not."""
+    reason = session.settings.redact(refused.error)
     if refused.error_type == "QuotaExceededError":
         return Later(
             MixpeekQuotaError(
-                refused.error,
+                reason,
                 status=403,
                 type=refused.error_type,
                 hint="The plan is used up: raise it, or wait until it is renewed.",
             )
         )
-    return RejectedRow(row.number, refused.error, error_type=refused.error_type, values=row.values())
+    return RejectedRow(row.number, reason, error_type=refused.error_type, values=row.values())

@@ -247,6 +247,7 @@ class WorkOperator(BaseOperator):
         self, mixpeek: MixpeekClient, result: dict[str, Any], done_in_part: Sequence[WaitFor]
     ) -> dict[str, Any]:
         """The result, with what failed of the work that is done in part."""
+        redact = mixpeek.session.settings.redact
         count = 0
         named: list[dict[str, str]] = []
         for wait in done_in_part:
@@ -255,7 +256,7 @@ class WorkOperator(BaseOperator):
             batch = mixpeek.batches.get(wait.bucket, wait.batch_id)
             count += batch.failed_object_count or len(batch.failed_objects)
             named += [
-                {"object_id": failed.object_id, "batch_id": wait.batch_id, "reason": failed.error}
+                {"object_id": failed.object_id, "batch_id": wait.batch_id, "reason": redact(failed.error)}
                 for failed in batch.failed_objects[: MOST_NAMED - len(named)]
             ]
         if count:
