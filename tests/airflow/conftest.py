@@ -72,14 +72,11 @@ def run_dag(airflow_db: None) -> "Callable[..., DagRun]":
 
     ``dag.test()`` by itself finds only DAGs whose file lies in the DAGs folder.
     """
-    from airflow.dag_processing.bundles.manager import DagBundlesManager
-    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
 
     def run(dag: "DAG", **arguments: Any) -> "DagRun":
-        DagBundlesManager().sync_bundles_to_db()
-        bag = DagBag(dag_folder=_dags_folder, collect_dags=False, bundle_name="dags-folder")
-        bag.bag_dag(dag)
-        sync_bag_to_db(bag, "dags-folder", bundle_version=None)
+        from .airflows import put_into_database
+
+        put_into_database(dag, _dags_folder)
         return dag.test(**arguments)
 
     return run

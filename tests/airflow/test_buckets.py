@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from airflow.models.xcom import XComModel
 from airflow.sdk import DAG
 from airflow.utils.session import create_session
 
@@ -22,6 +21,7 @@ from airflow_provider.mixpeek.operators.buckets import (
 )
 from airflow_provider.mixpeek.sensors.tasks import MixpeekTaskSensor
 
+from .airflows import XComModel
 from .contexts import Kept
 
 KEY = "sk_buckets_91d2"

@@ -8,8 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import TaskDeferred
-from airflow.sdk.module_loading import import_string
 from structlog.testing import capture_logs
 
 from airflow_provider.mixpeek.client import MixpeekGenerationError, MixpeekWorkFailedError
@@ -22,6 +20,7 @@ from airflow_provider.mixpeek.operators.objects import MixpeekCreateObjectsOpera
 from airflow_provider.mixpeek.sensors.batches import MixpeekBatchSensor
 from airflow_provider.mixpeek.sensors.tasks import MixpeekTaskSensor
 
+from .airflows import TaskDeferred, import_string
 from .wait_modes import TASK, World, clock, make_world, work
 
 __all__ = ["clock", "make_world"]

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.dag_processing.dagbag import DagBag
 
 from airflow_provider.mixpeek.client import MixpeekClient
 from airflow_provider.mixpeek.emulator import Emulator
+
+from .airflows import DagBag
 
 KEY = "sk_examples_0001"
 EXAMPLES = Path(__file__).parents[2] / "example_dags"

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowSensorTimeout
 from structlog.testing import capture_logs
 
 from airflow_provider.mixpeek.client import (
@@ -26,6 +25,7 @@ from airflow_provider.mixpeek.operators.objects import MixpeekCreateObjectsOpera
 from airflow_provider.mixpeek.sensors import _waiting
 from airflow_provider.mixpeek.sensors.tasks import MixpeekTaskSensor
 
+from .airflows import AirflowSensorTimeout
 from .contexts import Kept
 
 KEY = "sk_legacy_4b6e"

@@ -12,9 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from airflow.models.renderedtifields import RenderedTaskInstanceFields
-from airflow.models.xcom import XComModel
 from airflow.sdk import DAG, task, task_group
-from airflow.serialization.serialized_objects import DagSerialization
 from airflow.utils.session import create_session
 from structlog.testing import capture_logs
 
@@ -29,6 +27,7 @@ from airflow_provider.mixpeek.operators._rows import HeldRows, held, released
 from airflow_provider.mixpeek.operators.objects import MixpeekCreateObjectsOperator
 from airflow_provider.mixpeek.sensors.tasks import MixpeekTaskSensor
 
+from .airflows import DagSerialization, XComModel
 from .contexts import Kept
 
 KEY = "sk_objects_e77c"

@@ -29,7 +29,6 @@ from airflow.sdk.execution_time.supervisor import (
     length_prefixed_frame_reader,
     set_supervisor_comms,
 )
-from airflow.serialization.serialized_objects import DagSerialization
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
@@ -38,6 +37,8 @@ from airflow_provider.mixpeek.operators import _store as store_module
 from airflow_provider.mixpeek.operators._kill import Kill, TaskKilledError
 from airflow_provider.mixpeek.operators._store import StoreCheckpoint, begin_try
 from airflow_provider.mixpeek.operators._tries import Try
+
+from .airflows import DagSerialization
 
 FIRST = Try(number=1, max_tries=2, retries=2)
 

@@ -8,12 +8,6 @@ from typing import Any
 
 import pytest
 from airflow.sdk import DAG
-from airflow.sdk.exceptions import (
-    AirflowFailException,
-    AirflowRescheduleException,
-    AirflowSensorTimeout,
-    AirflowSkipException,
-)
 from structlog.testing import capture_logs
 
 from airflow_provider.mixpeek.client import (
@@ -33,6 +27,13 @@ from airflow_provider.mixpeek.exceptions import (
 )
 from airflow_provider.mixpeek.sensors import _waiting
 from airflow_provider.mixpeek.sensors.tasks import MixpeekTaskSensor
+
+from .airflows import (
+    AirflowFailException,
+    AirflowRescheduleException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+)
 
 KEY = "sk_sensor_30aa"
 BATCHES = "/v1/buckets/{bucket_identifier}/batches/{batch_id}"

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from airflow.models.trigger import Trigger
 from airflow.sdk import BaseHook
-from airflow.sdk.module_loading import import_string
 from cryptography.fernet import Fernet
 
 from airflow_provider.mixpeek.client import (
@@ -33,6 +32,7 @@ from airflow_provider.mixpeek.triggers._packing import MOST, first_slice, packed
 from airflow_provider.mixpeek.triggers.waits import MixpeekWaitTrigger, MixpeekWorkTrigger
 from airflow_provider.mixpeek.waiting import End
 
+from .airflows import import_string
 from .wait_modes import BATCH, KEY, TASK, Clock, World, clock, deferrable, first_event, make_world, work
 
 __all__ = ["clock", "make_world"]

@@ -8,14 +8,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk import DAG, BaseSensorOperator
-from airflow.sdk.exceptions import (
-    AirflowFailException,
-    AirflowRuntimeError,
-    AirflowSensorTimeout,
-    AirflowSkipException,
-    ErrorType,
-    TaskDeferred,
-)
+from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
 from airflow.sdk.execution_time.comms import ErrorResponse
 from structlog.testing import capture_logs
 
@@ -31,6 +24,7 @@ from airflow_provider.mixpeek.sensors.batches import MixpeekBatchSensor
 from airflow_provider.mixpeek.sensors.tasks import MixpeekTaskSensor
 from airflow_provider.mixpeek.triggers._marks import marked, read_marks
 
+from .airflows import AirflowFailException, AirflowSensorTimeout, AirflowSkipException, TaskDeferred
 from .wait_modes import BATCH, KEY, MODES, NOTE, World, clock, draft, make_world, reschedule, work
 
 __all__ = ["clock", "make_world"]

@@ -17,8 +17,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 from airflow.sdk.bases import sensor as airflows_sensor
-from airflow.sdk.exceptions import AirflowRescheduleException, TaskDeferred
-from airflow.sdk.module_loading import import_string
 
 from airflow_provider.mixpeek.client import (
     AsyncMixpeekClient,
@@ -47,6 +45,7 @@ from airflow_provider.mixpeek.sensors import _waiting
 from airflow_provider.mixpeek.sensors.tasks import MixpeekTaskSensor
 from airflow_provider.mixpeek.triggers import _shared
 
+from .airflows import AirflowRescheduleException, TaskDeferred, import_string
 from .contexts import Kept
 
 if TYPE_CHECKING:
