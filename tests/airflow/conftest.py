@@ -42,6 +42,29 @@ os.environ |= {
 }
 
 
+_HERE = Path(__file__).parent
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave files alone that are not for the version under test: their imports would fail."""
+    from .airflows import runs_here
+
+    if collection_path.parent == _HERE and not runs_here(collection_path.name):
+        return True
+    return None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect, and count as such, tests that are not for the version under test."""
+    from .airflows import runs_here
+
+    here = [item for item in items if item.path.parent == _HERE]
+    gone = {item for item in here if not runs_here(item.nodeid.rpartition("/")[2])}
+    if gone:
+        config.hook.pytest_deselected(items=list(gone))
+        items[:] = [item for item in items if item not in gone]
+
+
 @pytest.fixture
 def point_at(monkeypatch: pytest.MonkeyPatch) -> "Callable[..., None]":
     """Return a function that makes a connection of an emulator, with the extra fields given."""

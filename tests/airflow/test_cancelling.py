@@ -20,7 +20,7 @@ from airflow_provider.mixpeek.operators.objects import MixpeekCreateObjectsOpera
 from airflow_provider.mixpeek.sensors.batches import MixpeekBatchSensor
 from airflow_provider.mixpeek.sensors.tasks import MixpeekTaskSensor
 
-from .airflows import TaskDeferred, import_string
+from .airflows import TaskDeferred, give_up, import_string
 from .wait_modes import TASK, World, clock, make_world, work
 
 __all__ = ["clock", "make_world"]
@@ -118,7 +118,7 @@ def test_given_up_while_deferred_is_cancelled_when_asked(world: World, kind: str
 @each_operator
 def test_given_up_while_deferred_goes_on_unless_asked(world: World, kind: str) -> None:
     trigger = deferred(maker(world, kind)(cancel_on_kill=False), world.kept.context(**FIRST))
-    asyncio.run(trigger.on_kill())
+    give_up(trigger)
     assert len(runs(world)) == 3
     assert world.asked(CANCEL) == 0
 
@@ -178,7 +178,7 @@ def test_sensors_never_cancel(world: World, kind: type) -> None:
     ids = "task_ids" if kind is MixpeekTaskSensor else "batch_ids"
     sensor = kind(task_id="wait", deferrable=True, **{ids: work(world)})
     trigger = deferred(sensor, world.context())
-    asyncio.run(trigger.on_kill())
+    give_up(trigger)
     sensor.on_kill()
     assert world.asked(CANCEL) == 0
 

@@ -12,7 +12,7 @@ import pytest
 from airflow_provider.mixpeek.client import MixpeekClient
 from airflow_provider.mixpeek.emulator import Emulator
 
-from .airflows import DagBag
+from .airflows import DagBag, parsed
 
 KEY = "sk_examples_0001"
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
@@ -20,7 +20,7 @@ EXAMPLES = Path(__file__).parents[2] / "example_dags"
 
 @pytest.fixture(scope="module")
 def examples() -> DagBag:
-    return DagBag(dag_folder=EXAMPLES, bundle_name="dags-folder")
+    return parsed(EXAMPLES)
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def test_objects_are_stored_first_and_processed_later_and_what_failed_is_handed_
 def test_legacy_generation_is_waited_for_until_each_task_is_done(
     examples: DagBag, run_dag: Any, make_emulator: Callable[..., Emulator], point_at: Callable[..., None]
 ) -> None:
-    server = make_emulator(generation="legacy", task_seconds=0.5)
+    server = make_emulator(generation="legacy", task_seconds=3)
     point_at(server, key=KEY, conn_id="mixpeek_legacy", generation="legacy")
     examples.dags["mixpeek_legacy"].get_task("wait_until_done").poke_interval = 0.2
     run(examples, run_dag, "mixpeek_legacy")

@@ -27,6 +27,7 @@ from airflow_provider.mixpeek.operators.buckets import (
 )
 from airflow_provider.mixpeek.operators.objects import MixpeekCreateObjectsOperator
 
+from .airflows import HAS_A_STORE
 from .contexts import Kept
 from .wait_modes import KEY, World, clock, make_world, to_the_end
 
@@ -352,7 +353,8 @@ def test_deferrable_operators_in_a_dag(
     assert ends == expected
     result = run.get_task_instance("create").xcom_pull(task_ids="create")
     assert (result["rows_read"], result["failed"]) == (25, 0)
-    assert len(result["waits"]) == (3 if generation == "current" else 25)
+    # Without a store a retry does not know the batches of the try before that went well.
+    assert len(result["waits"]) == (25 if generation == "legacy" else 3 if HAS_A_STORE else 1)
     assert server.state()["buckets"] == 0
     if generation == "current":
         # Three, one again, and one for all of them.

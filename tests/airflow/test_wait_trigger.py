@@ -66,7 +66,7 @@ def batches(count: int, *, buckets: int = 1) -> list[WaitFor]:
     [
         (batches(MOST), MOST),
         ([WaitFor(f"{uuid.uuid4()}") for _ in range(MOST)], MOST),
-        (batches(MOST, buckets=7), 380),
+        (batches(MOST, buckets=7), 230),
         ([WaitFor(None, "b" * 500, "a" * 500) for _ in range(MOST)], 30),
     ],
     ids=["batches", "tasks", "buckets that alternate", "long ids"],
