@@ -14,9 +14,18 @@ ROWS = 1_000
 def rows() -> list[dict]:
     return [
         {
-            "metadata": {"sku": f"S{number:09}", "price": number / 4, "stars": number % 5, "made": "2023-11-14T22:13:20Z"},
+            "metadata": {
+                "sku": f"S{number:09}",
+                "price": number / 4,
+                "stars": number % 5,
+                "made": "2023-11-14T22:13:20Z",
+            },
             "blobs": [
-                {"property": "picture", "type": "image", "data": f"https://example.com/pictures/{number}.jpg"},
+                {
+                    "property": "picture",
+                    "type": "image",
+                    "data": f"https://example.com/pictures/{number}.jpg",
+                },
                 {"property": "title", "type": "text", "data": {"text": f"Film {number} about the sea"}},
             ],
         }

@@ -22,7 +22,9 @@ def frame(rows: int) -> pd.DataFrame:
             "title": [None if number % 10 == 0 else f"Film {number} about the sea" for number in numbers],
             "price": [float("nan") if number % 7 == 0 else number / 4 for number in numbers],
             "stars": [number % 5 for number in numbers],
-            "made": pd.to_datetime(pd.Series([1_700_000_000_000 + number * 1_000 for number in numbers]), unit="ms", utc=True),
+            "made": pd.to_datetime(
+                pd.Series([1_700_000_000_000 + number * 1_000 for number in numbers]), unit="ms", utc=True
+            ),
             "url": [f"https://example.com/pictures/{number}.jpg" for number in numbers],
         }
     )
