@@ -43,7 +43,6 @@ airflow: $(STAMP)
 
 # Older versions of Airflow are tried with the newest packages of a day that fits them. Those before 3.2 put no frame of
 # pandas 3 into an XCom; the films of the example are those of a newer package.
-DAY_OF_3.0.6 := 2025-11-15
 DAY_OF_3.1.8 := 2026-03-20
 constraints-%: $(STAMP)
 	printf 'apache-airflow==$*\npandas<3\n' | $(BIN)/uv pip compile pyproject.toml - --extra dev --universal --upgrade \
