@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from types import NoneType
@@ -26,6 +27,8 @@ _DATETIME = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?:(:\d\d)(?:\.(\d{1,9}))?)?(?:(Z)|([+-])(\d\d):?(\d\d))?)?",
     re.ASCII,
 )
+#: A time in the form that is sent: what cells of a frame have become by then.
+_SENT_AS_IT_IS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ?", re.ASCII)
 _URL = re.compile(r"(?:https?|s3)://[^\s/][^\s]*|data:[^,\s]*;base64,[A-Za-z0-9+/=_-]+", re.IGNORECASE)
 _LOCAL = re.compile(r"(?:/|\./|\.\./|~|file:|[A-Za-z]:\\)")
 #: Types of the legacy generation that hold a vector.
@@ -180,6 +183,10 @@ def _date(value: Any) -> str:
 def _datetime(value: Any, wanted: str = "datetime") -> str:
     if not isinstance(value, str):
         raise NoFormError(f"{_name(value)} is no {wanted}; give ISO 8601 text or a {wanted}")
+    if _SENT_AS_IT_IS.fullmatch(value):
+        with suppress(ValueError):  # told below, in words
+            datetime.fromisoformat(value[:19])
+            return value
     found = _DATETIME.fullmatch(value.strip())
     if found is None:
         raise NoFormError(f"{_shown(value)} is no {wanted} of ISO 8601, such as 2026-11-23T04:08:30Z")
