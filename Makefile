@@ -4,12 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CONSTRAINTS := constraints/airflow-3.3.2.txt
+# Each version of Airflow that a constraints file is kept for.
+MATRIX := $(patsubst constraints/airflow-%.txt,%,$(wildcard constraints/airflow-*.txt))
 
 # Without compiled modules each start of Airflow takes seconds longer; foreign modules have no place in .venv.
 unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: test system-test screenshots lint format demo airflow constraints clean
+.PHONY: test system-test test-matrix $(MATRIX:%=test-airflow-%) screenshots lint format demo airflow constraints clean
 
 test: lint
 	$(BIN)/pytest -n auto -m 'not system'
@@ -17,6 +19,13 @@ test: lint
 system-test: $(STAMP)
 	scripts/system_packages.sh
 	$(BIN)/pytest -m system tests/system
+
+test-matrix: lint $(MATRIX:%=test-airflow-%)
+
+# Not here: the vendor's SDKs, the repository itself and the scripts, which are the same for each version.
+$(MATRIX:%=test-airflow-%): test-airflow-%: .venv-%/.installed
+	.venv-$*/bin/pytest -p no:cacheprovider -n auto -m 'not system' \
+		tests/airflow tests/client tests/emulator tests/ingest tests/test_waiting.py tests/test_watch.py
 
 lint: $(STAMP)
 	$(BIN)/ruff check
@@ -43,7 +52,6 @@ airflow: $(STAMP)
 
 # Older versions of Airflow are tried with the newest packages of a day that fits them. Those before 3.2 put no frame of
 # pandas 3 into an XCom; the films of the example are those of a newer package.
-DAY_OF_3.0.6 := 2025-11-15
 DAY_OF_3.1.8 := 2026-03-20
 constraints-%: $(STAMP)
 	printf 'apache-airflow==$*\npandas<3\n' | $(BIN)/uv pip compile pyproject.toml - --extra dev --universal --upgrade \
@@ -57,13 +65,19 @@ constraints: $(BIN)/python
 		--python-version 3.11 --no-header --no-annotate --quiet --output-file $(CONSTRAINTS)
 
 clean:
-	rm -rf $(VENV) .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) .venv-* .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The constraints hold for the build of a package too; newer versions of pip read them from the second variable.
 $(STAMP): $(BIN)/python pyproject.toml $(CONSTRAINTS)
 	PIP_CONSTRAINT=$(CONSTRAINTS) PIP_BUILD_CONSTRAINT=$(CONSTRAINTS) \
 		$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+$(MATRIX:%=.venv-%/.installed): .venv-%/.installed: constraints/airflow-%.txt pyproject.toml | $(STAMP)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-$*
+	$(BIN)/uv pip install --quiet --compile-bytecode --python .venv-$*/bin/python \
+		--constraint $< --build-constraint $< --editable '.[dev]'
 	touch $@
 
 $(BIN)/python:

@@ -55,9 +55,10 @@ def test_no_tracked_file_names_a_registry_or_a_path_of_the_author_s_machine(
     assert found == []
 
 
-def test_constraints_pin_each_package_and_name_no_source() -> None:
-    lines = (ROOT / "constraints" / "airflow-3.3.2.txt").read_text().splitlines()
-    assert "apache-airflow==3.3.2" in lines
+@pytest.mark.parametrize("version", ["3.1.8", "3.3.2"])
+def test_constraints_pin_each_package_and_name_no_source(version: str) -> None:
+    lines = (ROOT / "constraints" / f"airflow-{version}.txt").read_text().splitlines()
+    assert f"apache-airflow=={version}" in lines
     pin = re.compile(r"[a-z0-9._-]+==\S+( ; .+)?")
     assert [line for line in lines if not pin.fullmatch(line)] == []
 

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
-try:
-    from airflow.sdk import BaseHook
-except ImportError:  # 3.0 has it in Airflow's core
-    from airflow.hooks.base import BaseHook  # type: ignore[attr-defined, no-redef]
 try:
     from airflow.sdk.exceptions import (
         AirflowFailException,
@@ -16,7 +11,7 @@ try:
         AirflowSkipException,
         TaskDeferralTimeout,
     )
-except ImportError:  # so have 3.0 and 3.1 these
+except ImportError:  # 3.1 has them in Airflow's core
     from airflow.exceptions import (  # type: ignore[no-redef]
         AirflowFailException,
         AirflowSensorTimeout,
@@ -26,31 +21,22 @@ except ImportError:  # so have 3.0 and 3.1 these
 
 try:
     from airflow.sdk.configuration import conf
-except ImportError:  # 3.0 and 3.1 have it in Airflow's core
+except ImportError:  # so has 3.1 this
     from airflow.configuration import conf
 
 if TYPE_CHECKING:
-    from airflow.sdk import Connection, Context
+    from airflow.sdk import Context
     from airflow.sdk.execution_time.context import TaskStateStoreAccessor
 
 __all__ = [
     "AirflowFailException",
     "AirflowSensorTimeout",
     "AirflowSkipException",
-    "BaseHook",
     "TaskDeferralTimeout",
-    "aget_connection",
     "default_deferrable",
     "task_state_store",
     "triggers_hear_of_a_kill",
 ]
-
-
-async def aget_connection(connection_id: str) -> Connection:
-    """Look up a connection without blocking the event loop."""
-    if hasattr(BaseHook, "aget_connection"):
-        return await BaseHook.aget_connection(connection_id)
-    return await asyncio.to_thread(BaseHook.get_connection, connection_id)  # 3.0
 
 
 def task_state_store(context: Context) -> TaskStateStoreAccessor | None:

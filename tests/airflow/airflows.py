@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from airflow import __version__ as version
+from airflow.sdk.module_loading import import_string
 
 try:
     from airflow.sdk.exceptions import (
@@ -15,7 +16,7 @@ try:
         AirflowSkipException,
         TaskDeferred,
     )
-except ImportError:  # 3.0 and 3.1
+except ImportError:  # 3.1
     from airflow.exceptions import (
         AirflowFailException,
         AirflowRescheduleException,
@@ -24,16 +25,12 @@ except ImportError:  # 3.0 and 3.1
         TaskDeferred,
     )
 try:
-    from airflow.sdk.module_loading import import_string
-except ImportError:  # 3.0
-    from airflow.utils.module_loading import import_string
-try:
     from airflow.dag_processing.dagbag import DagBag
-except ImportError:  # 3.0 and 3.1
+except ImportError:  # 3.1
     from airflow.models.dagbag import DagBag
 try:
     from airflow.serialization.serialized_objects import DagSerialization
-except ImportError:  # 3.0 and 3.1
+except ImportError:  # 3.1
     from airflow.serialization.serialized_objects import SerializedDAG as DagSerialization
 try:
     from airflow.models.xcom import XComModel
@@ -83,7 +80,7 @@ def parsed(folder: Any) -> DagBag:
     """The DAGs of a folder, as Airflow's own parser has them."""
     try:
         return DagBag(dag_folder=folder, bundle_name="dags-folder")
-    except TypeError:  # 3.0 and 3.1
+    except TypeError:  # 3.1
         return DagBag(dag_folder=folder, include_examples=False)
 
 
@@ -103,12 +100,9 @@ def put_into_database(dag: DAG, folder: Any) -> None:
     except ImportError:
         bag = DagBag(dag_folder=folder, include_examples=False, collect_dags=False)
         bag.bag_dag(dag)
-        if hasattr(bag, "sync_to_db"):  # 3.0
-            bag.sync_to_db("dags-folder", None)
-        else:
-            from airflow.models.dagbag import sync_bag_to_db
+        from airflow.models.dagbag import sync_bag_to_db
 
-            sync_bag_to_db(bag, "dags-folder", None)
+        sync_bag_to_db(bag, "dags-folder", None)
     else:
         bag = DagBag(dag_folder=folder, collect_dags=False, bundle_name="dags-folder")
         bag.bag_dag(dag)

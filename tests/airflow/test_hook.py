@@ -14,7 +14,6 @@ from airflow.sdk import Connection
 from structlog.testing import capture_logs
 
 from airflow_provider.mixpeek import get_provider_info
-from airflow_provider.mixpeek._airflow_versions import BaseHook
 from airflow_provider.mixpeek.client import MixpeekConfigError, Settings
 from airflow_provider.mixpeek.client._resources import Resource
 from airflow_provider.mixpeek.emulator import Emulator
@@ -235,16 +234,6 @@ async def test_async_client_has_the_same_settings(
     async with await hook.get_async_client() as mixpeek:
         assert (await mixpeek.whoami()).organization_name == "Mixpeek emulator"
         assert mixpeek.session.settings == settings(hook)
-
-
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_async_client_on_an_airflow_without_asynchronous_lookups(
-    connect: Callable[..., MixpeekHook], monkeypatch: pytest.MonkeyPatch, anyio_backend: str
-) -> None:
-    hook = connect(extra={"namespace": "shop"})
-    monkeypatch.delattr(BaseHook, "aget_connection")
-    async with await hook.get_async_client() as mixpeek:
-        assert mixpeek.session.settings.namespace == "shop"
 
 
 def test_no_repr_shows_the_key(connect: Callable[..., MixpeekHook]) -> None:

@@ -129,7 +129,7 @@ def test_every_extra_field_may_stay_empty() -> None:
 
 
 def test_form_of_older_airflow_has_the_same_fields(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Airflow 3.0 and 3.1 draw the form with these stand-ins for WTForms, which 3.3 still ships.
+    # Airflow 3.1 draws the form with these stand-ins for WTForms, which 3.3 still ships.
     wtforms, validators = ModuleType("wtforms"), ModuleType("wtforms.validators")
     wtforms.BooleanField = HookMetaService.MockBooleanField
     wtforms.StringField = HookMetaService.MockStringField

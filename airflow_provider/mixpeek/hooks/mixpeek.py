@@ -7,8 +7,9 @@ import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk import BaseHook
+
 from airflow_provider.mixpeek import _provider_info
-from airflow_provider.mixpeek._airflow_versions import BaseHook, aget_connection
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -92,7 +93,7 @@ class MixpeekHook(BaseHook):
 
         :raises MixpeekConfigError: the connection lacks the key, or a field of it is wrong.
         """
-        return self._settings(await aget_connection(self.mixpeek_conn_id))
+        return self._settings(await self.aget_connection(self.mixpeek_conn_id))
 
     def get_conn(self) -> MixpeekClient:
         """The client of this hook, under the name that hooks of Airflow have for it."""

@@ -84,7 +84,7 @@ class WaitSensor(BaseSensorOperator):
                 raise
             except Exception as error:
                 # Airflow skips less here than in the other modes: never_fail, its own errors only; soft_fail,
-                # in 3.0 no timeout of its own.
+                # in early 3.1 no timeout of its own.
                 soft = self.soft_fail and isinstance(error, AirflowSensorTimeout)
                 if not (soft or self.never_fail):
                     raise

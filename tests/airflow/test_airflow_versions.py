@@ -1,0 +1,75 @@
+"""What the Airflow under test lacks is missed in the log, and nowhere else (docs/airflow-versions.md)."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG, get_current_context, task
+
+from airflow_provider.mixpeek._airflow_versions import task_state_store, triggers_hear_of_a_kill
+from airflow_provider.mixpeek.emulator import Emulator
+from airflow_provider.mixpeek.operators.buckets import MixpeekCreateBucketOperator
+from airflow_provider.mixpeek.operators.objects import MixpeekCreateObjectsOperator
+from airflow_provider.mixpeek.triggers.waits import MixpeekWorkTrigger
+
+from .airflows import HAS_A_STORE
+
+KEY = "sk_versions_08f3"
+
+
+def test_store_is_there_from_3_3_on(run_dag: Callable[..., Any]) -> None:
+    seen = []
+    with DAG("has_a_store") as dag:
+        task(task_id="look")(lambda: seen.append(task_state_store(get_current_context()) is not None))()
+    assert run_dag(dag).state == "success"
+    assert seen == [HAS_A_STORE]
+
+
+def test_triggers_hear_of_a_kill_from_3_3_on() -> None:
+    from airflow.triggers.base import BaseTrigger
+
+    assert triggers_hear_of_a_kill() is HAS_A_STORE
+    assert hasattr(BaseTrigger, "on_kill") is HAS_A_STORE
+    assert hasattr(MixpeekWorkTrigger, "on_kill")  # which nobody calls before
+
+
+def test_log_says_what_this_airflow_cannot_promise(
+    make_emulator: Callable[..., Emulator],
+    run_dag: Callable[..., Any],
+    point_at: Callable[..., None],
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A load whose first try fails: each row is stored and processed once, with a store and without."""
+    server = make_emulator(task_seconds=1)
+    point_at(server, key=KEY)
+    with DAG("cannot_promise") as dag:
+        bucket = MixpeekCreateBucketOperator(task_id="bucket", bucket="notes", schema={"note": "text"})
+        create = MixpeekCreateObjectsOperator(
+            task_id="create",
+            bucket="notes",
+            rows=[{"note": f"Note {number}"} for number in range(25)],
+            batch_size=10,
+            wait_for_completion=True,
+            deferrable=True,
+            cancel_on_kill=True,
+            retries=1,
+            retry_delay=timedelta(0),
+        )
+        bucket >> create
+    # The first batch fails, and the retry has its objects processed again.
+    server.fault({"fault": "task_outcome", "status": "FAILED", "error": "out of memory", "times": 1})
+    run = run_dag(dag)
+    assert (run.state, run.get_task_instance("create").try_number) == ("success", 2)
+    assert server.state()["objects"] == 25
+    assert server.state()["objects_processed"] == {"1": 25}
+
+    result = run.get_task_instance("create").xcom_pull(task_ids="create")
+    assert (result["resumed"] > 0) is HAS_A_STORE
+    said = "".join(capfd.readouterr()) + caplog.text
+    for sentence in (
+        "This Airflow has no task state store (it came with 3.3): a retry reads and sends every row again",
+        "Before Airflow 3.3 a trigger does not hear that its task is given up",
+    ):
+        assert (sentence in said) is not HAS_A_STORE
