@@ -11,7 +11,7 @@ MATRIX := $(patsubst constraints/airflow-%.txt,%,$(wildcard constraints/airflow-
 unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: test system-test test-matrix $(MATRIX:%=test-airflow-%) screenshots lint format demo airflow constraints clean
+.PHONY: test system-test test-matrix $(MATRIX:%=test-airflow-%) screenshots bench lint format demo airflow constraints clean
 
 test: lint
 	$(BIN)/pytest -n auto -m 'not system'
@@ -38,6 +38,10 @@ screenshots: $(STAMP)
 	scripts/system_packages.sh
 	mkdir -p docs/images
 	$(BIN)/pytest -m system tests/system/test_browser.py --screenshots docs/images
+
+bench: $(STAMP)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint $(CONSTRAINTS) --editable '.[dev,bench]'
+	$(BIN)/python -m benchmarks
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix

@@ -14,6 +14,10 @@ from tests.contract.conftest import sdk_python
 
 #: The vendor's Pro plan.
 RATE, BURST, IN_FLIGHT = 100, 200, 50
+_PLAN = [
+    *("--rate-limit", str(RATE), "--burst", str(BURST)),
+    *("--in-flight", str(IN_FLIGHT), "--latency", "0.05"),
+]
 _CREATES = ("/objects/batch", "/objects", "/objects/create")
 
 
@@ -26,7 +30,7 @@ class Result:
 
 
 def _counts(url: str) -> dict[int, int]:
-    with urllib.request.urlopen(f"{url}/_emulator/state") as answer:  # noqa: S310 - loopback
+    with urllib.request.urlopen(f"{url}/_emulator/state") as answer:
         state = json.load(answer)
     counts: dict[int, int] = {}
     for one in state["requests"]:

@@ -7,9 +7,8 @@ from benchmarks.measuring import Line, in_a_process
 _BASE = "from airflow.sdk import BaseHook, BaseOperator"
 _OURS = """
 from airflow_provider.mixpeek.hooks.mixpeek import MixpeekHook
-from airflow_provider.mixpeek.ingest import ObjectMapping
 from airflow_provider.mixpeek.operators.batches import MixpeekProcessObjectsOperator
-from airflow_provider.mixpeek.operators.buckets import MixpeekCreateBucketOperator, MixpeekDeleteBucketOperator
+from airflow_provider.mixpeek.operators.buckets import MixpeekCreateBucketOperator
 from airflow_provider.mixpeek.operators.objects import MixpeekCreateObjectsOperator
 from airflow_provider.mixpeek.sensors.batches import MixpeekBatchSensor
 from airflow_provider.mixpeek.sensors.tasks import MixpeekTaskSensor

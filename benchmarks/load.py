@@ -1,4 +1,8 @@
-"""A load in a process of its own. Arguments: URL, generation, rows, bytes of a request, requests in flight. Prints JSON."""
+"""
+A load in a process of its own.
+
+Arguments: URL, generation, rows, bytes of a request, requests in flight. Prints JSON.
+"""
 
 from __future__ import annotations
 

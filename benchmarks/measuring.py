@@ -48,7 +48,7 @@ def in_a_process(program: Path | str, *arguments: str, python: str = sys.executa
     """Run a Python program, whose last line of output is JSON, in a process of its own."""
     command = [python, *(["-c", program] if isinstance(program, str) else [str(program)]), *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)} | more
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{command}: {done.stderr[-4000:]}")
     return json.loads(done.stdout.splitlines()[-1])
@@ -57,7 +57,7 @@ def in_a_process(program: Path | str, *arguments: str, python: str = sys.executa
 @contextmanager
 def server(*command: str) -> Iterator[str]:
     """Run a server that prints its address first; give that."""
-    with subprocess.Popen(  # noqa: S603
+    with subprocess.Popen(
         [sys.executable, *command],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -66,7 +66,7 @@ def server(*command: str) -> Iterator[str]:
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
     ) as process:
         try:
-            assert process.stdout is not None  # noqa: S101 - it is a pipe
+            assert process.stdout is not None
             yield process.stdout.readline().split()[-1]
         finally:
             process.kill()

@@ -15,15 +15,16 @@ from benchmarks.measuring import ROOT, Line
 _HEAD = """\
 # Performance
 
-Ratios measured side by side in one run, against what one would take instead. `make bench` runs all of it, prints this and
-writes this page. Absolute numbers are those of the machine that it ran on; nothing here is a promise, and no test is
-timed.
+Ratios measured side by side in one run, against what one would take instead. `make bench` runs all of it,
+prints this and writes this page. Absolute numbers are those of the machine that it ran on; nothing here is a
+promise, and no test is timed.
 """
 _TOPICS = {
-    "Row to bytes": "From a table of 6 columns (strings with gaps, floats with NaN, ints, times, a URL) to the bodies of "
-    "requests. `to_json` is `DataFrame.to_json(orient='records')` of the same table, which makes no objects, no keys and "
-    "checks nothing. The SDK is given the rows as dicts already.",
-    "The allowed rate": "Against the emulator in a process of its own, with the limits of the vendor's Pro plan.",
+    "Row to bytes": "From a table of 6 columns (strings with gaps, floats with NaN, ints, times, a URL) to "
+    "the bodies of requests. `to_json` is `DataFrame.to_json(orient='records')` of the same table, which "
+    "makes no objects, no keys and checks nothing. The SDK is given the rows as dicts already.",
+    "The allowed rate": "Against the emulator in a process of its own. The vendor's Pro plan: 100 "
+    "requests/s, burst 200, 50 in flight.",
     "Waiting": "Real triggers in one event loop, against a server on which nothing ever ends.",
     "Imports": "In fresh processes, compiled, warm.",
     "Memory": "A load in a process of its own, against a server that stores nothing.",
@@ -103,6 +104,6 @@ def _machine(seconds: float) -> str:
         f"{name} {version(name)}" for name in ("apache-airflow", "pandas", "pyarrow", "httpx", "orjson")
     )
     return (
-        f"## The run\n\n{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}, {packages}; "
-        f"{seconds:.0f} seconds.\n"
+        f"## The run\n\n{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}, "
+        f"{packages}; {seconds:.0f} seconds.\n"
     )

@@ -1,4 +1,4 @@
-"""Runs in the environment of the vendor's SDK: its own client in a loop, one request after another. Prints JSON."""
+"""Runs in the environment of the vendor's SDK: its own client in a loop, one request after another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs in the environment of the vendor's SDK: rows through its models and serialiser, as its client sends them."""
+"""Runs in the environment of the vendor's SDK: rows through its models, as its client sends them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import mixpeek
 from mixpeek import models as sdk
 
 ROWS = 1_000
+MADE = "2023-11-14T22:13:20Z"
 
 
 def rows() -> list[dict]:

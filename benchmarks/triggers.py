@@ -1,4 +1,8 @@
-"""Triggers in an event loop, as a triggerer has them. Arguments: URL, ids, ids of a trigger, seconds. Prints JSON."""
+"""
+Triggers in an event loop, as a triggerer has them.
+
+Arguments: URL, ids, ids of a trigger, seconds. Prints JSON.
+"""
 
 from __future__ import annotations
 

@@ -24,13 +24,14 @@ def measure(ids: int = 10_000, few: int = 1_000) -> list[Line]:
             ran = in_a_process(
                 Path(__file__).with_name("triggers.py"), url, str(count), str(of_one), str(SECONDS)
             )
-            with urllib.request.urlopen(f"{url}/count") as answer:  # noqa: S310 - loopback
+            with urllib.request.urlopen(f"{url}/count") as answer:
                 looks = json.load(answer)["count"]
         found[name] = ran | {"looks": looks, "ids": count}
         lines.append(
             Line(
                 name,
-                f"{ran['memory'] / count / 1024:.1f} KiB an id, {ran['cpu'] / looks * 1e6:.0f} µs of CPU a look, "
+                f"{ran['memory'] / count / 1024:.1f} KiB an id, "
+                f"{ran['cpu'] / looks * 1e6:.0f} µs of CPU a look, "
                 f"{looks * 60 / SECONDS:,.0f} looks a minute at first",
             )
         )

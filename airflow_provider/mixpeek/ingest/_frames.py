@@ -50,7 +50,7 @@ class FrameBlock:
 
 def _cut(frame: Frame, first_row: int, block_rows: int) -> Iterator[FrameBlock]:
     rows = len(frame)
-    step = rows_of_a_block(block_rows, rows=rows, size=frame.estimated_size())
+    step = rows_of_a_block(block_rows, rows=rows, size=_size(frame))
     for start in range(0, rows, step):
         yield FrameBlock(first_row + start, frame[start : start + step])
 
@@ -219,3 +219,11 @@ def _duplicates(names: str) -> SourceError:
     return SourceError(
         f"columns come more than once: {names}", hint="Rename them, so that each name means one column."
     )
+
+
+def _size(frame: nw.DataFrame[Any]) -> int | float:
+    """Bytes of a frame; 0 where they cannot be told: Arrow's views, before pyarrow 24."""
+    try:
+        return frame.estimated_size()
+    except TypeError:
+        return 0
