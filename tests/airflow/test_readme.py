@@ -83,6 +83,6 @@ def test_links_lead_somewhere(page: str) -> None:
 
 
 def test_make_has_every_command_that_is_named() -> None:
-    named = set(re.findall(r"`?make (\w+)`?", README)) - {"and"}
-    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    named = set(re.findall(r"`?make ([\w-]+)`?", README)) - {"and"}
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
     assert {"demo", "test", "airflow"} <= named <= targets
