@@ -55,12 +55,13 @@ airflow: $(STAMP)
 	exec $(BIN)/python scripts/airflow_standalone.py
 
 # Older versions of Airflow are tried with the newest packages of a day that fits them. Those before 3.2 put no frame of
-# pandas 3 into an XCom; the films of the example are those of a newer package.
+# pandas 3 into an XCom. The films of the example, and the fuzz of the emulator, need newer packages than that.
 DAY_OF_3.1.8 := 2026-03-20
 constraints-%: $(STAMP)
 	printf 'apache-airflow==$*\npandas<3\n' | $(BIN)/uv pip compile pyproject.toml - --extra dev --universal --upgrade \
 		--python-version 3.11 --no-header --no-annotate --quiet --exclude-newer $(DAY_OF_$*) \
-		--exclude-newer-package bokeh-sampledata=2026-11-01 --output-file constraints/airflow-$*.txt
+		$(foreach package,bokeh-sampledata hypothesis hypothesis-graphql hypothesis-jsonschema schemathesis, \
+			--exclude-newer-package $(package)=2026-11-20) --output-file constraints/airflow-$*.txt
 
 # Writes the newest versions that fit together, for every Python that we support.
 constraints: $(BIN)/python
