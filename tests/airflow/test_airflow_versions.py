@@ -1,7 +1,9 @@
 """What the Airflow under test lacks is missed in the log, and nowhere else (docs/airflow-versions.md)."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -24,6 +26,11 @@ def test_store_is_there_from_3_3_on(run_dag: Callable[..., Any]) -> None:
         task(task_id="look")(lambda: seen.append(task_state_store(get_current_context()) is not None))()
     assert run_dag(dag).state == "success"
     assert seen == [HAS_A_STORE]
+
+
+def test_retry_policies_are_there_from_3_3_on_and_missed_in_words_before() -> None:
+    with nullcontext() if HAS_A_STORE else pytest.raises(ImportError, match=r"came with Airflow 3\.3"):
+        import_module("airflow_provider.mixpeek.retries")
 
 
 def test_triggers_hear_of_a_kill_from_3_3_on() -> None:

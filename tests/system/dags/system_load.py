@@ -6,6 +6,7 @@ from airflow.sdk import DAG, task
 
 from airflow_provider.mixpeek.operators.buckets import MixpeekCreateBucketOperator
 from airflow_provider.mixpeek.operators.objects import MixpeekCreateObjectsOperator
+from airflow_provider.mixpeek.retries import MixpeekRetryPolicy
 from airflow_provider.mixpeek.sensors.tasks import MixpeekTaskSensor
 
 ROWS = "{{ dag_run.conf['rows'] }}"
@@ -73,4 +74,9 @@ with DAG(
 with DAG("system_fails", schedule=None, catchup=False, default_args=FROM_DATABASE):
     bucket() >> MixpeekCreateObjectsOperator(
         task_id="load", rows=ROWS, wait_for_completion=True, deferrable=True, **LOAD | {"retries": 1}
+    )
+
+with DAG("system_policy", schedule=None, catchup=False):
+    bucket() >> MixpeekCreateObjectsOperator(
+        task_id="load", rows=ROWS, retry_policy=MixpeekRetryPolicy(), **LOAD
     )
