@@ -39,8 +39,8 @@ class Uploads(Resource):
         Bring one file to the server, once, without reading it into memory.
 
         It is read twice: for its SHA-256, with which the server says whether it has the file already, and to
-        be sent. A broken transfer is sent again, an expired URL is replaced, an unclear confirmation is looked
-        up.
+        be sent. A broken transfer is sent again, an expired URL is replaced, and a confirmation whose answer
+        is unclear is looked up.
 
         :param file: A path, an fsspec URL (``s3://...``), a ``Path`` or ``ObjectStoragePath``, or an open
             binary file, which is read from where it stands and not closed.
