@@ -1,8 +1,4 @@
-"""
-Two transports, and the two drivers that do what flows say.
-
-With ``_storage_transport``, which sends files, the only module that knows the HTTP library.
-"""
+"""The only module that knows the HTTP library: two transports, and the two drivers that do what flows say."""
 
 from __future__ import annotations
 
@@ -24,9 +20,8 @@ from airflow_provider.mixpeek.client._errors import (
     MixpeekStoppedError,
     MixpeekTimeoutError,
 )
-from airflow_provider.mixpeek.client._flow import Answer, FilePut, Flow, Request, Send, Together, Work
+from airflow_provider.mixpeek.client._flow import Answer, Flow, Request, Send, Together
 from airflow_provider.mixpeek.client._settings import is_loopback
-from airflow_provider.mixpeek.client._storage_transport import Routes, asend_file, send_file
 from airflow_provider.mixpeek.client._version import user_agent
 
 if TYPE_CHECKING:
@@ -65,9 +60,6 @@ def drive(flow: Flow[R], send: Callable[[Request], Answer], sleep: Callable[[flo
                     step = flow.throw(error)
                 else:
                     step = flow.send(results)
-            elif isinstance(step, Work):
-                step.do()
-                step = flow.send(None)
             else:
                 try:
                     sleep(step.seconds)
@@ -105,9 +97,6 @@ async def adrive(
                     step = flow.throw(error)
                 else:
                     step = flow.send(results)
-            elif isinstance(step, Work):
-                await asyncio.to_thread(step.do)
-                step = flow.send(None)
             else:
                 await sleep(step.seconds)
                 step = flow.send(None)
@@ -163,7 +152,6 @@ class Transport:
         self._settings = settings
         self._clock = clock
         self._http = _made(httpx.Client, settings)
-        self._files = Routes(httpx.HTTPTransport, settings, _trust(settings))
 
     def send(self, request: Request) -> Answer:
         """
@@ -173,8 +161,6 @@ class Transport:
         :raises MixpeekAnswerError: the answer is too large or cannot be decoded.
         """
         try:
-            if isinstance(request, FilePut):
-                return send_file(request, self._files, self._settings)
             with self._http.stream(**_arguments(request)) as response:
                 reading = _Reading(request, response, self._settings, self._clock)
                 for chunk in response.iter_bytes():
@@ -188,8 +174,6 @@ class Transport:
     def close(self) -> None:
         """Close all connections."""
         self._http.close()
-        for transport in self._files.made():
-            transport.close()
 
 
 class AsyncTransport:
@@ -199,13 +183,10 @@ class AsyncTransport:
         self._settings = settings
         self._clock = clock
         self._http = _made(httpx.AsyncClient, settings)
-        self._files = Routes(httpx.AsyncHTTPTransport, settings, _trust(settings))
 
     async def send(self, request: Request) -> Answer:
         """Send one request and read its answer."""
         try:
-            if isinstance(request, FilePut):
-                return await asend_file(request, self._files, self._settings)
             async with self._http.stream(**_arguments(request)) as response:
                 reading = _Reading(request, response, self._settings, self._clock)
                 async for chunk in response.aiter_bytes():
@@ -218,8 +199,6 @@ class AsyncTransport:
     async def close(self) -> None:
         """Close all connections."""
         await self._http.aclose()
-        for transport in self._files.made():
-            await transport.aclose()
 
 
 def _made(kind: type[C], settings: Settings) -> C:
