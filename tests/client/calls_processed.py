@@ -7,6 +7,7 @@ from typing import Any
 from airflow_provider.mixpeek.client import WaitFor
 
 from .calls_stored import BUCKETS, NAMESPACES, OBJECTS
+from .calls_uploaded import UPLOADS
 from .shop import LACKS, Shop, after, row, where
 
 
@@ -179,4 +180,4 @@ ITSELF = [
     row("look", _look, current=("done", "COMPLETED"), legacy=("done", "DONE")),
 ]
 
-TABLE = [*NAMESPACES, *BUCKETS, *OBJECTS, *BATCHES, *TASKS, *ITSELF]
+TABLE = [*NAMESPACES, *BUCKETS, *OBJECTS, *UPLOADS, *BATCHES, *TASKS, *ITSELF]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import io
 import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
@@ -13,7 +15,7 @@ from uuid import UUID
 import numpy as np
 import pandas as pd
 
-from airflow_provider.mixpeek.client import MixpeekClient, NewBlob
+from airflow_provider.mixpeek.client import MixpeekClient, NewBlob, NewUpload
 from airflow_provider.mixpeek.client._flow import Answer, Request
 from airflow_provider.mixpeek.emulator import Emulator
 from airflow_provider.mixpeek.ingest import ObjectMapping, ingest
@@ -81,6 +83,7 @@ def calls_of_the_client(generation: str) -> list[Sent]:
         _objects(client, generation, bucket)
         if generation == "current":
             _batches(client, bucket)
+            _uploads(client)
             list(client.tasks.list())
             list(client.tasks.list(status="FAILED", limit=3))
     return sent
@@ -186,6 +189,33 @@ def _batches(client: MixpeekClient, bucket: str) -> None:
     client.batches.resubmit(bucket, batch, from_tier=0)
     list(client.batches.list(bucket))
     list(client.batches.list(bucket, status="DRAFT", limit=1))
+
+
+def _uploads(client: MixpeekClient) -> None:
+    bucket = client.buckets.create("files", schema={"hero": "image", "sku": "string"}).bucket_id
+    few: dict[str, Any] = {"filename": "a.png", "content_type": "image/png"}
+    full = NewUpload(
+        **few,
+        file_size_bytes=3,
+        presigned_url_expiration=60,
+        object_metadata={"sku": "1"},
+        metadata={"by": "us"},
+        blob_property="hero",
+        blob_type="image",
+        file_hash=hashlib.sha256(b"abc").hexdigest(),
+    )
+    client.uploads.create(bucket, few)
+    made = client.uploads.create_many(bucket, [few, full])
+    for upload in made:
+        client.uploads.put(upload, io.BytesIO(b"abc"))
+    client.uploads.confirm(bucket, made[0].upload_id)
+    client.uploads.confirm_many(bucket, [{"upload_id": made[1].upload_id, "file_size_bytes": 3}])
+    whole = {"object_metadata": {"sku": "2"}, "metadata": {"by": "us"}, "blob_property": "hero"}
+    client.uploads.upload_file(bucket, io.BytesIO(b"def"), filename="b.png", blob_type="image", **whole)
+    loose = client.uploads.upload_file(bucket, io.BytesIO(b"ghi"), filename="c.png", create_object=False)
+    blob = NewBlob(property="hero", type="image", upload_id=loose.upload_id)
+    client.objects.create(bucket, blobs=[blob])
+    list(client.uploads.list(bucket))
 
 
 def calls_of_ingestion(generation: str) -> list[Sent]:

@@ -65,6 +65,12 @@ def test_the_generated_classes_parse_every_answer(calls):
         "DELETE /v1/tasks/{task_id}": "GenericDeleteResponse",
         f"PUT {bucket}": "BucketResponse",
         f"PATCH {bucket}": "BucketResponse",
+        f"POST {bucket}/uploads/batch": "BatchUploadResponse",
+        f"POST {bucket}/uploads/list": "ListUploadsResponse",
+        f"POST {bucket}/uploads/confirm/batch": "BatchConfirmResponse",
+        f"POST {bucket}/uploads/{{upload_id}}/confirm": "ConfirmUploadResponse",
+        f"GET {bucket}/uploads/{{upload_id}}": "dict",
+        "duplicate": "UploadResponse",
         "POST /v1/namespaces": "NamespaceModel",
         f"PUT {bucket}/objects/{{object_identifier}}": "ObjectResponse",
         f"PATCH {bucket}/objects/{{object_identifier}}": "ObjectResponse",
@@ -89,6 +95,19 @@ def test_the_generated_classes_see_what_was_stored(calls):
     assert seen[f"PATCH {bucket}"]["description"] == "changed again"
     cancelled = seen["POST /v1/batches/{batch_id}/cancel"]
     assert (cancelled["status"], cancelled["cancellation"]["ray_jobs_refused"]) == ("CANCELED", 0)
+
+
+def test_the_generated_classes_see_what_was_uploaded(calls):
+    seen = answers(calls)
+    bucket = "/v1/buckets/{bucket_identifier}"
+    one = seen[f"POST {bucket}/uploads/{{upload_id}}/confirm"]
+    other = seen[f"GET {bucket}/uploads/{{upload_id}}"]
+    assert one["status"] == other["status"] == "COMPLETED"
+    assert one["object_id"] != other["object_id"]
+    assert seen["duplicate"]["is_duplicate"]
+    assert seen["duplicate"]["object_id"] == one["object_id"]
+    listed = seen[f"POST {bucket}/uploads/list"]["results"]
+    assert sorted(each["status"] for each in listed) == ["COMPLETED", "COMPLETED", "PENDING"]
 
 
 def test_refusals_are_envelopes_to_the_generated_classes(calls):

@@ -45,9 +45,11 @@ if TYPE_CHECKING:
         MixpeekObject,
         Namespace,
         Task,
+        Upload,
     )
-    from airflow_provider.mixpeek.client._requests import NewBlob, NewObject
+    from airflow_provider.mixpeek.client._requests import NewBlob, NewObject, NewUpload
     from airflow_provider.mixpeek.client._settings import Settings
+    from airflow_provider.mixpeek.client._upload_flows import UploadedFile
     from airflow_provider.mixpeek.client._wait_for import WaitFor
     from airflow_provider.mixpeek.client._waits import Waited
 
@@ -89,8 +91,11 @@ _HOME = {
     "MixpeekWorkPartialError": "_errors",
     "NewBlob": "_requests",
     "NewObject": "_requests",
+    "NewUpload": "_requests",
     "Settings": "_settings",
     "Task": "_models",
+    "Upload": "_models",
+    "UploadedFile": "_upload_flows",
     "ValidationIssue": "_errors",
     "WaitFor": "_wait_for",
     "Waited": "_waits",
@@ -133,8 +138,11 @@ __all__ = [
     "Namespace",
     "NewBlob",
     "NewObject",
+    "NewUpload",
     "Settings",
     "Task",
+    "Upload",
+    "UploadedFile",
     "ValidationIssue",
     "WaitFor",
     "Waited",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         MixpeekObject,
         Namespace,
         Task,
+        Upload,
     )
     from airflow_provider.mixpeek.client._requests import NewObject
     from airflow_provider.mixpeek.client._schema import BlobForms
@@ -196,6 +197,49 @@ class Api:
     def delete_object(self, bucket_id: str, object_id: str) -> Call[Task | None]:
         """Delete an object."""
         raise self._lacks("delete an object")
+
+    # -- uploads -------------------------------------------------------------------------------------------
+
+    def check_uploads(self) -> None:
+        """Raise where there are no uploads, before a file is read for one."""
+        raise self._lacks("take files")
+
+    def create_upload(self, bucket_id: str, body: Mapping[str, Any]) -> Call[Upload]:
+        """Announce a file."""
+        raise self._lacks("take files")
+
+    def create_uploads(self, bucket_id: str, bodies: Sequence[Mapping[str, Any]]) -> Call[list[Upload]]:
+        """Announce several files."""
+        raise self._lacks("take files")
+
+    def confirm_upload(
+        self,
+        bucket_id: str,
+        upload_id: str,
+        *,
+        etag: str | None,
+        size: int | None,
+        policy: str | None,
+        in_background: bool,
+    ) -> Call[Upload]:
+        """Say that the storage has a file."""
+        raise self._lacks("take files")
+
+    def confirm_uploads(self, bucket_id: str, confirmations: Sequence[Mapping[str, Any]]) -> Call[Task]:
+        """Say it of several."""
+        raise self._lacks("take files")
+
+    def get_upload(self, bucket_id: str, upload_id: str) -> Call[Upload]:
+        """Get an upload by id."""
+        raise self._lacks("get an upload")
+
+    def list_uploads(self, bucket_id: str, *, cursor: str | None, size: int) -> Call[Page[Upload]]:
+        """One page of a bucket's uploads."""
+        raise self._lacks("list uploads")
+
+    def delete_upload(self, bucket_id: str, upload_id: str) -> Call[None]:
+        """Delete an upload that is not confirmed."""
+        raise self._lacks("delete an upload")
 
     # -- batches -------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from airflow_provider.mixpeek.client._async_processing import Batches, Tasks
 from airflow_provider.mixpeek.client._async_resources import Buckets, Namespaces, Objects
+from airflow_provider.mixpeek.client._async_uploads import Uploads
 from airflow_provider.mixpeek.client._flow import Flow, Session
 from airflow_provider.mixpeek.client._gate import Gate
 from airflow_provider.mixpeek.client._generation import (
@@ -90,6 +91,7 @@ class AsyncMixpeekClient:
         self.objects = Objects(self)
         self.batches = Batches(self)
         self.tasks = Tasks(self)
+        self.uploads = Uploads(self)
         self.namespaces = Namespaces(self)
 
     async def run(self, flow: Flow[T]) -> T:

@@ -22,6 +22,7 @@ from airflow_provider.mixpeek.client._processing import Batches, Tasks
 from airflow_provider.mixpeek.client._resources import Buckets, Namespaces, Objects
 from airflow_provider.mixpeek.client._settings import Settings
 from airflow_provider.mixpeek.client._transport import Transport, drive
+from airflow_provider.mixpeek.client._uploads import Uploads
 from airflow_provider.mixpeek.client._wait_for import WaitFor
 from airflow_provider.mixpeek.waiting import FailedLook, Gone, Seen
 
@@ -98,6 +99,7 @@ class MixpeekClient:
         self.objects = Objects(self)
         self.batches = Batches(self)
         self.tasks = Tasks(self)
+        self.uploads = Uploads(self)
         self.namespaces = Namespaces(self)
 
     def run(self, flow: Flow[T]) -> T:

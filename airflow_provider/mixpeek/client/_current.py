@@ -26,6 +26,7 @@ from airflow_provider.mixpeek.client._calls import (
     write,
 )
 from airflow_provider.mixpeek.client._current_batches import CurrentBatches
+from airflow_provider.mixpeek.client._current_uploads import CurrentUploads
 from airflow_provider.mixpeek.client._flow import Answer, Call, Request
 from airflow_provider.mixpeek.client._models import (
     Bucket,
@@ -43,7 +44,7 @@ _BUCKETS = listed(Bucket)
 _OBJECTS = listed(MixpeekObject)
 
 
-class CurrentApi(CurrentBatches):
+class CurrentApi(CurrentBatches, CurrentUploads):
     """Describes the calls of API 0.82."""
 
     name = "current"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
@@ -61,6 +61,23 @@ class Request:
         return self.method != "GET" and not self.reads
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilePut(Request):
+    """
+    A file to send to a presigned URL, which is a secret: ``path`` stands for it wherever it is told.
+
+    :param url: The presigned URL.
+    :param content_type: The declared media type; the storage takes no other.
+    :param size: Bytes of the file.
+    :param chunks: Begins to read the file, once for each try.
+    """
+
+    url: str = field(repr=False)
+    content_type: str
+    size: int
+    chunks: Callable[[], Iterator[bytes]] = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """
@@ -87,13 +104,19 @@ class Sleep(NamedTuple):
     seconds: float
 
 
+class Work(NamedTuple):
+    """A flow's wish: do this, which takes its time and needs no network, without holding up an event loop."""
+
+    do: Callable[[], None]
+
+
 class Together(NamedTuple):
     """A flow's wish: do these, several at once, and give me their results or throw in the error of one."""
 
     flows: Sequence[Flow[Any]]
 
 
-Flow = Generator[Send | Sleep | Together, Answer | list[Any] | None, R]
+Flow = Generator[Send | Sleep | Work | Together, Answer | list[Any] | None, R]
 
 
 @dataclass(frozen=True, slots=True)

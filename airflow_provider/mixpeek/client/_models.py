@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from airflow_provider.mixpeek.client._wait_for import WaitFor
 
@@ -193,6 +193,33 @@ class Task(Answered):
     def _additional(self, name: str) -> str | None:
         value = (self.additional_data or {}).get(name)
         return value if isinstance(value, str) and value else None
+
+
+class Upload(Answered):
+    """
+    One file on its way, or arrived.
+
+    :param presigned_url: Where to send it, which is a secret: whoever has it can write the file.
+    :param is_duplicate: The server has these bytes: nothing is to be sent.
+    :param skipped_unique_key: The bucket has an object of this unique key: nothing is to be sent.
+    """
+
+    upload_id: str
+    bucket_id: str | None = None
+    filename: str = ""
+    content_type: str | None = None
+    file_size_bytes: int | None = None
+    presigned_url: SecretStr | None = None
+    status: str = "UNKNOWN"
+    file_hash: str | None = None
+    etag: str | None = None
+    is_duplicate: bool = False
+    duplicate_of_upload_id: str | None = None
+    skipped_unique_key: bool = False
+    existing_object_id: str | None = None
+    object_id: str | None = None
+    task_id: str | None = None
+    message: str | None = None
 
 
 class ApiKey(Answered):

@@ -74,6 +74,35 @@ class NewObject(_Asked):
         return self
 
 
+class NewUpload(_Asked):
+    """
+    A file to announce (``CreateUploadRequest``, API 0.82).
+
+    :param filename: Its name, 1 to 255 characters, no path.
+    :param content_type: Its media type, with which it must be sent.
+    :param file_size_bytes: Its size, held against the plan's limit and against what arrives.
+    :param presigned_url_expiration: Seconds for which its URL is good.
+    :param create_object_on_confirm: Make an object of it.
+    :param object_metadata: Values for that object, at its root.
+    :param metadata: Values that stay with the upload.
+    :param blob_property: Property of the bucket's schema that it becomes.
+    :param file_hash: SHA-256 in lower case, by which the server knows whether it has the file.
+    :param skip_duplicates: Take what is there where the server has the file.
+    """
+
+    filename: str = Field(min_length=1, max_length=255, pattern=r"^[^/\\]+$")
+    content_type: str
+    file_size_bytes: int | None = Field(default=None, ge=1)
+    presigned_url_expiration: int | None = Field(default=None, ge=60, le=86_400)
+    create_object_on_confirm: bool = True
+    object_metadata: dict[str, Any] | None = None
+    metadata: dict[str, Any] | None = None
+    blob_property: str | None = Field(default=None, pattern=r"^[a-zA-Z0-9_]+$")
+    blob_type: str | None = None
+    file_hash: str | None = Field(default=None, pattern=r"^[a-f0-9]{64}$")
+    skip_duplicates: bool = True
+
+
 def checked(kind: type[M], given: M | Mapping[str, Any], what: str) -> M:
     """
     Check what a caller gave.

@@ -1,4 +1,8 @@
-"""The only module that knows the HTTP library: two transports, and the two drivers that do what flows say."""
+"""
+Two transports, and the two drivers that do what flows say.
+
+With ``_storage_transport``, which sends files, the only module that knows the HTTP library.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +24,9 @@ from airflow_provider.mixpeek.client._errors import (
     MixpeekStoppedError,
     MixpeekTimeoutError,
 )
-from airflow_provider.mixpeek.client._flow import Answer, Flow, Request, Send, Together
+from airflow_provider.mixpeek.client._flow import Answer, FilePut, Flow, Request, Send, Together, Work
 from airflow_provider.mixpeek.client._settings import is_loopback
+from airflow_provider.mixpeek.client._storage_transport import Routes, asend_file, send_file
 from airflow_provider.mixpeek.client._version import user_agent
 
 if TYPE_CHECKING:
@@ -60,6 +65,9 @@ def drive(flow: Flow[R], send: Callable[[Request], Answer], sleep: Callable[[flo
                     step = flow.throw(error)
                 else:
                     step = flow.send(results)
+            elif isinstance(step, Work):
+                step.do()
+                step = flow.send(None)
             else:
                 try:
                     sleep(step.seconds)
@@ -97,6 +105,9 @@ async def adrive(
                     step = flow.throw(error)
                 else:
                     step = flow.send(results)
+            elif isinstance(step, Work):
+                await asyncio.to_thread(step.do)
+                step = flow.send(None)
             else:
                 await sleep(step.seconds)
                 step = flow.send(None)
@@ -152,6 +163,7 @@ class Transport:
         self._settings = settings
         self._clock = clock
         self._http = _made(httpx.Client, settings)
+        self._files = Routes(httpx.HTTPTransport, settings, _trust(settings))
 
     def send(self, request: Request) -> Answer:
         """
@@ -161,6 +173,8 @@ class Transport:
         :raises MixpeekAnswerError: the answer is too large or cannot be decoded.
         """
         try:
+            if isinstance(request, FilePut):
+                return send_file(request, self._files, self._settings)
             with self._http.stream(**_arguments(request)) as response:
                 reading = _Reading(request, response, self._settings, self._clock)
                 for chunk in response.iter_bytes():
@@ -174,6 +188,8 @@ class Transport:
     def close(self) -> None:
         """Close all connections."""
         self._http.close()
+        for transport in self._files.made():
+            transport.close()
 
 
 class AsyncTransport:
@@ -183,10 +199,13 @@ class AsyncTransport:
         self._settings = settings
         self._clock = clock
         self._http = _made(httpx.AsyncClient, settings)
+        self._files = Routes(httpx.AsyncHTTPTransport, settings, _trust(settings))
 
     async def send(self, request: Request) -> Answer:
         """Send one request and read its answer."""
         try:
+            if isinstance(request, FilePut):
+                return await asend_file(request, self._files, self._settings)
             async with self._http.stream(**_arguments(request)) as response:
                 reading = _Reading(request, response, self._settings, self._clock)
                 async for chunk in response.aiter_bytes():
@@ -199,6 +218,8 @@ class AsyncTransport:
     async def close(self) -> None:
         """Close all connections."""
         await self._http.aclose()
+        for transport in self._files.made():
+            await transport.aclose()
 
 
 def _made(kind: type[C], settings: Settings) -> C:

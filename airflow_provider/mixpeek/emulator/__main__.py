@@ -106,6 +106,7 @@ def make_parser() -> argparse.ArgumentParser:
     add("--in-flight", type=int, metavar="N", help="requests under way at once")
     add("--max-batch-size", type=int, metavar="N", help="most objects of one processing batch")
     add("--max-body-bytes", type=int, metavar="N", help="bytes of one request's body")
+    add("--max-upload-bytes", type=int, metavar="N", help="bytes of one uploaded file")
     add("--quota", type=int, metavar="N", help="objects that the plan allows in all")
     add(
         "--undeclared-metadata",

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from .state import State
 
 PROCESS_BATCH = "api_buckets_batches_process"
+CONFIRM_UPLOAD = "api_buckets_uploads_confirm"
+CONFIRM_UPLOADS = "api_buckets_uploads_batch_confirm"
 DELETE_BUCKET = "api_buckets_delete"
 CREATE_NAMESPACE = "api_namespaces_create"
 # Of the legacy generation, whose tasks have no type to show.
@@ -96,6 +98,9 @@ def _failure(object_id: str, error: str, error_type: str) -> dict[str, str]:
 
 _ENDINGS: dict[str, Callable[[State, Task], None]] = {
     PROCESS_BATCH: _end_batch,
+    # The object is made when it is confirmed; the upload only does not tell of it before its task ends.
+    CONFIRM_UPLOAD: lambda _state, _task: None,
+    CONFIRM_UPLOADS: lambda _state, _task: None,
     DELETE_BUCKET: _drop_bucket,
     CREATE_NAMESPACE: lambda _state, _task: None,
     WRITE_OBJECT: _end_writing,

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from .state import State
 
 CONTROL = "/_emulator/"
+STORAGE = "/_storage/"
+"""Where presigned URLs lead: another service than the API, with no key and no limits of its."""
 CALL = "emulator.call"
 """Where a scope holds its :class:`Call`."""
 RESET = 0
@@ -124,7 +126,7 @@ class Ingress:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         method, path = scope["method"], scope["path"]
         call = scope[CALL] = Call(method, path, self._template_of(method, path) or path)
-        if self._in_flight is None or path in self._open_paths:
+        if self._in_flight is None or self._is_open(path):
             await self._serve_one(call, scope, receive, send)
         elif self._under_way >= self._in_flight:
             self._count(call, 429)
@@ -142,9 +144,11 @@ class Ingress:
             await self._sleep(self._latency + strike.seconds)
         rule = strike.rule
         kind = rule["fault"] if rule is not None else None
-        if rule is None or kind == "task_forgotten":
-            if rule is not None:
+        if rule is None or kind in ("task_forgotten", "url_expired"):
+            if kind == "task_forgotten":
                 self._forget_task(call.path)
+            elif kind == "url_expired":
+                self._expire_upload(call.path)
             await self._answer(call, scope, receive, send)
         elif kind == "status":
             if rule.get("after"):
@@ -154,7 +158,9 @@ class Ingress:
         elif kind in ("truncated", "wrong_length"):
             await self._answer_broken(call, rule, scope, receive, send)
         else:
-            if kind == "reset_after":
+            if kind == "reset_midway":
+                await _read_some(receive, rule["bytes"])
+            elif kind == "reset_after":
                 await self._app(scope, receive, _nowhere)
             elif kind == "reset_late":
                 due = self._clock() + rule["seconds"]
@@ -168,9 +174,19 @@ class Ingress:
             task.forgotten = True
             self._state.touch(task)
 
+    def _expire_upload(self, path: str) -> None:
+        for bucket in self._state.buckets.values():
+            for upload_id, upload in bucket.uploads.items():
+                if upload_id in path.split("/"):
+                    upload.expires = 0.0
+                    self._state.touch(upload)
+
+    def _is_open(self, path: str) -> bool:
+        return path in self._open_paths or path.startswith(STORAGE)
+
     async def _answer(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
         verdict = None
-        if call.path not in self._open_paths:
+        if not self._is_open(call.path):
             verdict = self._limits.take(call.method, call.template, self._clock())
         if verdict is not None and not verdict.allowed:
             self._count(call, 429)
@@ -221,6 +237,16 @@ async def _body(receive: Receive) -> bytes:
         parts.append(message.get("body", b""))
         if not message.get("more_body"):
             return b"".join(parts)
+
+
+async def _read_some(receive: Receive, most: int) -> None:
+    """Read a request's body until that many bytes have come, or all of it."""
+    seen = 0
+    while seen < most:
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if not message.get("more_body"):
+            return
 
 
 def _receiver(body: bytes) -> Receive:

@@ -1,4 +1,4 @@
-"""What the emulator keeps records of, in either generation: namespaces, buckets, objects, batches, tasks."""
+"""What the emulator keeps records of: namespaces, buckets, objects, uploads, batches, tasks."""
 
 from __future__ import annotations
 
@@ -133,6 +133,7 @@ class Bucket:
     by_unique_key: dict[tuple[Any, ...], StoredObject] = field(default_factory=dict)
     by_content: dict[bytes, StoredObject] | None = None
     batches: dict[str, Batch] = field(default_factory=dict)
+    uploads: dict[str, Upload] = field(default_factory=dict)
     size_bytes: int = 0
     last_upload: float | None = None
     deletion: Task | None = None
@@ -190,6 +191,45 @@ class Batch:
 
 
 @dataclass(slots=True)
+class Upload:
+    """One file on its way: announced, PUT into the storage, confirmed.
+
+    :param definition: As it was asked for, property and type of the blob filled in.
+    :param signature: What its presigned URL must carry.
+    :param expires: When that URL ends.
+    :param sha256: Of the bytes that the storage got last, which are counted and not kept; None: none yet.
+    :param confirmed: When it was confirmed.
+    :param task: What confirms it, where that is not done at once.
+    """
+
+    upload_id: str
+    sequence: int
+    bucket: Bucket
+    definition: dict[str, Any]
+    signature: str
+    created: float
+    expires: float
+    sha256: str | None = None
+    stored_bytes: int = 0
+    confirmed: float | None = None
+    object_id: str | None = None
+    task: Task | None = None
+
+    @property
+    def etag(self) -> str | None:
+        """What the storage calls the bytes; the same for the same bytes."""
+        return self.sha256 and self.sha256[:32]
+
+    def status(self, now: float) -> str:
+        """The vendor's word at a time."""
+        if self.confirmed is None:
+            return "PENDING"
+        if self.task is None:
+            return "COMPLETED"
+        return self.task.status(now) if self.task.final is not None else "PROCESSING"
+
+
+@dataclass(slots=True)
 class Namespace:
     """A world of its own: buckets of one namespace are unknown in another.
 
@@ -205,4 +245,4 @@ class Namespace:
     task: Task | None = None
 
 
-Record = Namespace | Bucket | StoredObject | Batch | Task
+Record = Namespace | Bucket | StoredObject | Upload | Batch | Task

@@ -46,9 +46,15 @@ def task_of_batch_seen(batch: Batch, settings: Settings, now: float) -> Task | N
 
 def summary(state: State) -> dict[str, Any]:
     """The counters, for the control endpoint: what is stored, and the requests since the start."""
-    state.settle()
+    now = state.settle()
     buckets = state.buckets.values()
     processed = Counter(str(stored.processed) for bucket in buckets for stored in bucket.objects.values())
+    files = Counter(
+        upload.sha256
+        for bucket in buckets
+        for upload in bucket.uploads.values()
+        if upload.sha256 is not None and upload.status(now) == state.words.done
+    )
     return {
         "requests": [
             {"method": method, "path": path, "status": status, "count": count}
@@ -58,6 +64,7 @@ def summary(state: State) -> dict[str, Any]:
         "objects_received": dict(sorted(state.objects_received.items())),
         "buckets": len(buckets),
         "objects": sum(len(bucket.objects) for bucket in buckets),
+        "files": dict(sorted(files.items())),
         "batches": len(state.batches),
         "tasks": len(state.tasks),
         "batches_submitted": sum(task.task_type == PROCESS_BATCH for task in state.tasks.values()),

@@ -35,6 +35,8 @@ class _Protocol(H11Protocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        # The base class writes requests, presigned URLs included, wherever the root logger leads.
+        self.access_log = False
         # The base class calls this attribute for every request.
         self.app: Any = self._resetting(self.app)
 

@@ -42,6 +42,7 @@ class Settings:
     :param in_flight: Requests under way at once; None: any number.
     :param max_batch_size: Most objects of one processing batch; None: the vendor gives no maximum.
     :param max_body_bytes: Bytes of one request's body; None: any number.
+    :param max_upload_bytes: Bytes of one uploaded file; None: any number.
     :param quota: Objects that the plan allows in all; None: any number.
     :param undeclared_metadata: What a root key that the bucket's schema does not declare gets: a 422, or
         storage and a warning; None: what the API version does, which is to refuse since 0.82.
@@ -68,6 +69,7 @@ class Settings:
     in_flight: int | None = None
     max_batch_size: int | None = None
     max_body_bytes: int | None = None
+    max_upload_bytes: int | None = None
     quota: int | None = None
     undeclared_metadata: Undeclared | None = None
     idempotency_conflict: IdempotencyConflict = "replay"
@@ -101,7 +103,7 @@ class Settings:
                     f"rate_limits has {category!r}: {rate!r}; give requests a second above 0 for "
                     f"{', '.join(CATEGORIES)}"
                 )
-        for name in ("burst", "in_flight", "max_batch_size", "max_body_bytes", "quota"):
+        for name in ("burst", "in_flight", "max_batch_size", "max_body_bytes", "max_upload_bytes", "quota"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} is {value!r}; give a whole number from 1, or None")

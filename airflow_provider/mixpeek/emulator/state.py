@@ -14,9 +14,18 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from .content import content_hash
-from .endings import CREATE_NAMESPACE, DELETE_BUCKET, DELETE_OBJECT, PROCESS_BATCH, WRITE_OBJECT, end
+from .endings import (
+    CONFIRM_UPLOAD,
+    CONFIRM_UPLOADS,
+    CREATE_NAMESPACE,
+    DELETE_BUCKET,
+    DELETE_OBJECT,
+    PROCESS_BATCH,
+    WRITE_OBJECT,
+    end,
+)
 from .errors import Refusal
-from .records import Batch, Bucket, Namespace, Outcome, Record, StoredObject, Task, Words
+from .records import Batch, Bucket, Namespace, Outcome, Record, StoredObject, Task, Upload, Words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,6 +136,8 @@ class State:
                 record.namespace.buckets[record.bucket_id] = self.buckets[record.bucket_id] = record
             case StoredObject():
                 self._index(self.buckets[record.bucket_id], record)
+            case Upload():
+                record.bucket.uploads[record.upload_id] = record
             case Batch():
                 self.batches[record.batch_id] = record.bucket.batches[record.batch_id] = record
                 self._await(record)
@@ -204,6 +215,8 @@ class State:
             if batch.task is not None:
                 self.cancel(batch.task)
             self.drop_batch(batch)
+        for upload in list(bucket.uploads.values()):
+            self.drop_upload(upload)
         for stored in bucket.objects.values():
             if stored.task is not None:
                 self.cancel(stored.task)
@@ -319,6 +332,27 @@ class State:
         bucket.by_content = None
         bucket.size_bytes -= stored.size_bytes
         self._drop(stored)
+
+    # --- uploads ---
+
+    def add_upload(self, bucket: Bucket, definition: dict[str, Any], now: float) -> Upload:
+        expires = now + definition["presigned_url_expiration"]
+        upload = Upload(
+            f"upl_{_ids(8)}", next(self._sequence), bucket, definition, secrets.token_hex(32), now, expires
+        )
+        bucket.uploads[upload.upload_id] = upload
+        self.touch(upload)
+        return upload
+
+    def drop_upload(self, upload: Upload) -> None:
+        del upload.bucket.uploads[upload.upload_id]
+        self._drop(upload)
+
+    def start_confirming(self, uploads: list[Upload], now: float, outcome: Outcome | None = None) -> Task:
+        """Start the task of uploads that are not confirmed at once."""
+        about = {"bucket_id": uploads[0].bucket.bucket_id, "upload_ids": [each.upload_id for each in uploads]}
+        kind = CONFIRM_UPLOAD if len(uploads) == 1 else CONFIRM_UPLOADS
+        return self._start(kind, about, now, outcome)
 
     # --- batches and tasks ---
 

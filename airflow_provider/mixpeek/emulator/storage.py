@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import json_text
-from .records import Batch, Bucket, Namespace, Outcome, Record, StoredObject, Task
+from .records import Batch, Bucket, Namespace, Outcome, Record, StoredObject, Task, Upload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,12 +30,13 @@ _KINDS: tuple[tuple[type[Record], str], ...] = (
     (Namespace, "name"),
     (Bucket, "bucket_id"),
     (StoredObject, "object_id"),
+    (Upload, "upload_id"),
     (Batch, "batch_id"),
 )
 _ID_OF: dict[type[Record], str] = dict(_KINDS)
 # Made again from the other records, or by the program itself.
 _NOT_KEPT = frozenset(
-    {"objects", "buckets", "batches", "size_bytes", "words"}
+    {"objects", "buckets", "batches", "uploads", "size_bytes", "words"}
     | {"by_idempotency_key", "by_unique_key", "by_content"}
 )
 
@@ -144,6 +145,8 @@ class Storage:
                     body_hash = row["body_hash"]
                     row["body_hash"] = None if body_hash is None else bytes.fromhex(body_hash)
                     yield StoredObject(**row | {"keys": tuple(row["keys"])})
+                elif kind is Upload:
+                    yield Upload(**row | {"bucket": buckets[row["bucket"]]})
                 else:
                     yield Batch(**row | {"bucket": buckets[row["bucket"]]})
 

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from . import account, batch_ids, batches, buckets, objects, tasks
+from . import account, batch_ids, batches, buckets, objects, putting, tasks, uploads
 
-ROUTERS = (account.router, buckets.router, objects.router, batches.router, tasks.router)
+ROUTERS = (
+    account.router,
+    buckets.router,
+    objects.router,
+    uploads.router,
+    putting.router,
+    batches.router,
+    tasks.router,
+)
 ROUTERS_SINCE_82 = (
     account.since_82,
     buckets.since_82,

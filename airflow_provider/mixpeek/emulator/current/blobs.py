@@ -9,12 +9,17 @@ import base64
 import binascii
 import hashlib
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider.mixpeek.emulator.shapes import Location, Problem
 from airflow_provider.mixpeek.emulator.values import check_value
 
 from .requests import FILE_TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider.mixpeek.emulator.records import Upload
 
 _TAKEN_FOR_URL = ("http://", "https://", "s3://", "file://")
 _URL_OF_FILE = re.compile(r"(https?|s3)://\S+")
@@ -25,18 +30,27 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}", re.ASCII)
 _SHORTEST_BASE64 = 16
 
 
-def check_data(blob: dict[str, Any], declared: dict[str, Any], location: Location) -> list[Problem]:
+def check_data(
+    blob: dict[str, Any],
+    declared: dict[str, Any],
+    location: Location,
+    uploads: Mapping[str, Upload],
+) -> list[Problem]:
     """What is wrong with the content of a blob whose shape and type are right.
 
     :param blob: As it came in.
     :param declared: The bucket's definition of its property.
     :param location: Of the blob.
+    :param uploads: The bucket's uploads by their ids.
     """
     data, upload_id = blob.get("data"), blob.get("upload_id")
     if (data is None) == (upload_id is None):
         found = "neither" if data is None else "both"
         return [Problem("value_error", location, f"Give exactly one of data and upload_id; got {found}")]
     if upload_id is not None:
+        upload = uploads.get(upload_id)
+        if upload is not None and upload.sha256 is not None and upload.confirmed is not None:
+            return []
         message = f"Upload '{upload_id}' was not found or is not confirmed"
         return [Problem("value_error", (*location, "upload_id"), message)]
     place = (*location, "data")
@@ -112,18 +126,30 @@ def _is_readable(content: bytes) -> bool:
     return all(character.isprintable() or character in "\r\n\t" for character in text)
 
 
-def store_blob(blob: dict[str, Any], bucket_id: str, object_id: str, number: int) -> dict[str, Any]:
+def store_blob(
+    blob: dict[str, Any], bucket_id: str, object_id: str, number: int, uploads: Mapping[str, Upload]
+) -> dict[str, Any]:
     """The stored form of a blob that :func:`check_data` accepted.
 
     Content that came in the request is kept as its hash, its size and an address in the vendor's storage; a
     text also as itself.
 
     :param number: Of the blob within its object, from 0.
+    :param uploads: The bucket's uploads by their ids.
     """
-    data = blob["data"]
+    data = blob.get("data")
     properties: dict[str, Any] = dict(blob.get("metadata") or {})
     details: dict[str, Any] = {}
-    if blob["type"] not in FILE_TYPES:
+    if blob.get("upload_id") is not None:
+        upload = uploads[blob["upload_id"]]
+        properties["url"] = f"s3://mixpeek-emulator/{key_of(upload)}"
+        details |= {
+            "size_bytes": upload.stored_bytes,
+            "mime_type": upload.definition["content_type"],
+            "filename": upload.definition["filename"],
+            "hash": f"sha256:{upload.sha256}",
+        }
+    elif blob["type"] not in FILE_TYPES:
         properties["value"] = data
         _describe(details, repr(data).encode(), None)
     else:
@@ -149,6 +175,11 @@ def store_blob(blob: dict[str, Any], bucket_id: str, object_id: str, number: int
         "properties": properties,
         "details": details,
     }
+
+
+def key_of(upload: Upload) -> str:
+    """Where the storage has an uploaded file."""
+    return f"{upload.bucket.bucket_id}/uploads/{upload.upload_id}/{upload.definition['filename']}"
 
 
 def _form(data: Any, kind: str) -> tuple[str, str]:

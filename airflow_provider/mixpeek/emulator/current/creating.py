@@ -85,7 +85,10 @@ def create_object(
             return Created(existing, None, undeclared)
 
     if body.get("skip_duplicates"):
-        blobs = [store_blob(blob, "", "obj_", number) for number, blob in enumerate(body.get("blobs", ()))]
+        blobs = [
+            store_blob(blob, "", "obj_", number, bucket.uploads)
+            for number, blob in enumerate(body.get("blobs", ()))
+        ]
         twin = find_content(bucket, content_hash(blobs))
         if twin is not None:
             return Created(twin, "skip_duplicates")
@@ -98,7 +101,7 @@ def create_object(
         body_hash=body_hash,
     )
     blobs = [
-        store_blob(blob, bucket.bucket_id, stored.object_id, number)
+        store_blob(blob, bucket.bucket_id, stored.object_id, number, bucket.uploads)
         for number, blob in enumerate(body.get("blobs", ()))
     ]
     if blobs:
@@ -133,7 +136,7 @@ def _check(
             )
             problems.append(Problem("value_error", (*place, "type"), message))
         else:
-            problems.extend(check_data(blob, declared, place))
+            problems.extend(check_data(blob, declared, place, bucket.uploads))
         present.add(blob["property"])
     for name, declared in properties.items():
         if declared.get("required") and name not in present:
@@ -190,7 +193,7 @@ def _update(
     named = {blob["property"] for blob in body.get("blobs", ())}
     kept = [blob for blob in stored.blobs if blob["property"] not in named]
     blobs = kept + [
-        store_blob(blob, bucket.bucket_id, stored.object_id, number)
+        store_blob(blob, bucket.bucket_id, stored.object_id, number, bucket.uploads)
         for number, blob in enumerate(body.get("blobs", ()), start=len(kept))
     ]
     state.set_blobs(bucket, stored, blobs)

@@ -221,6 +221,54 @@ OBJECT_LIST = record(
     }
 )
 
+UPLOAD_CREATE = record(
+    {
+        "filename": string(minimum=1, maximum=255),
+        "content_type": string(minimum=1),
+        "file_size_bytes": nullable(integer(minimum=1)),
+        "presigned_url_expiration": integer(minimum=60, maximum=86_400),
+        "metadata": mapping(),
+        "create_object_on_confirm": boolean(),
+        "object_metadata": nullable(mapping()),
+        "blob_property": nullable(string(pattern="^[a-zA-Z0-9_]+$")),
+        "blob_type": nullable(one_of(PROPERTY_TYPES)),
+        "file_hash": nullable(string(pattern="^[a-f0-9]{64}$")),
+        "skip_duplicates": boolean(),
+    },
+    required=("filename", "content_type"),
+)
+UPLOADS_CREATE = record(
+    {
+        "uploads": array(UPLOAD_CREATE, minimum=1, maximum=MAX_OBJECTS_PER_REQUEST),
+        "shared_metadata": nullable(mapping()),
+        "shared_object_metadata": nullable(mapping()),
+    },
+    required=("uploads",),
+)
+_CONFIRMATION = {"etag": nullable(string()), "file_size_bytes": nullable(integer(minimum=1))}
+UPLOAD_CONFIRM = record({**_CONFIRMATION, "auto_submit_batch": boolean()})
+UPLOAD_CONFIRM_81 = record(_CONFIRMATION)
+UPLOADS_CONFIRM = record(
+    {
+        "confirmations": array(
+            record({"upload_id": string(minimum=1), **_CONFIRMATION}, required=("upload_id",)),
+            minimum=1,
+            maximum=MAX_OBJECTS_PER_REQUEST,
+        )
+    },
+    required=("confirmations",),
+)
+UPLOAD_LIST = record(
+    {
+        "filters": nullable(FILTERS),
+        "sort": nullable(SORT),
+        "search": nullable(string()),
+        "return_presigned_urls": boolean(),
+        "limit": integer(minimum=1, maximum=100),
+        "offset": integer(minimum=0),
+    }
+)
+
 BATCH_CREATE = record(
     {
         "object_ids": array(string(), minimum=1),
