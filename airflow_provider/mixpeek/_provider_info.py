@@ -18,6 +18,7 @@ _MODULES = {
         "airflow_provider.mixpeek.operators.batches",
         "airflow_provider.mixpeek.operators.buckets",
         "airflow_provider.mixpeek.operators.objects",
+        "airflow_provider.mixpeek.operators.uploads",
     ],
     "sensors": ["airflow_provider.mixpeek.sensors.batches", "airflow_provider.mixpeek.sensors.tasks"],
     "triggers": ["airflow_provider.mixpeek.triggers.waits"],

@@ -25,6 +25,7 @@ REQUIRED = {
     "rows": "a.csv",
     "task_ids": "task_1",
     "batch_ids": "btch_1",
+    "files": "shoes/*.jpg",
 }
 # Where one of several parameters is required.
 BESIDES = {"MixpeekProcessObjectsOperator": {"objects": ["obj_1"]}}
@@ -50,6 +51,7 @@ def test_there_are_as_many_as_we_think() -> None:
         "MixpeekCreateBucketOperator",
         "MixpeekDeleteBucketOperator",
         "MixpeekCreateObjectsOperator",
+        "MixpeekUploadFilesOperator",
         "MixpeekBatchSensor",
         "MixpeekTaskSensor",
     ]

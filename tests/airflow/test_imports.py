@@ -18,6 +18,7 @@ from {OURS}.ingest import ObjectMapping, split_source
 from {OURS}.operators.batches import MixpeekProcessObjectsOperator
 from {OURS}.operators.buckets import MixpeekCreateBucketOperator, MixpeekDeleteBucketOperator
 from {OURS}.operators.objects import MixpeekCreateObjectsOperator
+from {OURS}.operators.uploads import MixpeekUploadFilesOperator
 from {OURS}.sensors.batches import MixpeekBatchSensor
 from {OURS}.sensors.tasks import MixpeekTaskSensor
 """

@@ -15,7 +15,7 @@ import pytest
 from airflow_provider.mixpeek.client import (
     MixpeekConfigError,
     MixpeekError,
-    MixpeekPermissionError,
+    MixpeekUploadURLError,
     MixpeekValidationError,
     MixpeekWaitTimeoutError,
     MixpeekWorkFailedError,
@@ -238,7 +238,7 @@ def test_the_plan_s_limit_is_told_before_the_file_is_sent(connect, make_emulator
 
 def test_urls_that_go_on_expiring_are_given_up_and_leave_nothing(mixpeek, bucket, picture, emulator):
     emulator.fault({"fault": "url_expired", "path": STORAGE})
-    with pytest.raises(MixpeekPermissionError, match="403 AccessDenied"):
+    with pytest.raises(MixpeekUploadURLError, match="403 AccessDenied"):
         mixpeek.uploads.upload_file(bucket, picture)
     assert [rule["fired"] for rule in emulator.faults()] == [3]
     assert len(list(mixpeek.uploads.list(bucket))) == 1

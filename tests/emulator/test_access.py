@@ -109,7 +109,7 @@ def test_tasks_and_batches_by_id_need_no_namespace(emulator: Emulator):
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/v1", "/healthcheck", "/v1/buckets/", "/v1/buckets/a/uploads", "/v1/tasks", "/docs"]
+    "path", ["/", "/v1", "/healthcheck", "/v1/buckets/", "/v1/buckets/a/collections", "/v1/tasks", "/docs"]
 )
 def test_unknown_paths_are_404_in_the_envelope(api: httpx.Client, path: str):
     error_of(api.get(path), 404, "NotFoundError")

@@ -23,6 +23,7 @@ Every error of the client.
         ├── MixpeekAuthenticationError   401
         ├── MixpeekPermissionError       403
         │   └── MixpeekQuotaError        403 QuotaExceededError
+        ├── MixpeekUploadURLError        a storage no longer takes a file at its presigned URL
         ├── MixpeekNotFoundError         404
         ├── MixpeekConflictError         409
         ├── MixpeekRateLimitError        429
@@ -240,6 +241,10 @@ class MixpeekAuthenticationError(MixpeekStatusError):
 
 class MixpeekPermissionError(MixpeekStatusError):
     """403: the key lacks a permission, or the feature is not enabled."""
+
+
+class MixpeekUploadURLError(MixpeekStatusError):
+    """The storage does not take the file at its presigned URL: it ran out, or does not fit."""
 
 
 class MixpeekQuotaError(MixpeekPermissionError):

@@ -15,9 +15,9 @@ from airflow_provider.mixpeek.client._errors import (
     MixpeekConflictError,
     MixpeekError,
     MixpeekNotFoundError,
-    MixpeekPermissionError,
     MixpeekServerError,
     MixpeekStatusError,
+    MixpeekUploadURLError,
     MixpeekWaitTimeoutError,
     MixpeekWorkFailedError,
 )
@@ -107,7 +107,7 @@ def put_file(session: Session, upload: Upload, source: FileSource) -> Flow[str |
     Send a file to its presigned URL, and again where that broke: the same bytes at the same place.
 
     :returns: The storage's ETag, where it names one.
-    :raises MixpeekPermissionError: the URL ran out, or does not fit.
+    :raises MixpeekUploadURLError: the URL ran out, or does not fit.
     """
     if upload.presigned_url is None:
         raise MixpeekConfigError(
@@ -139,7 +139,7 @@ def _etag(answer: Answer) -> str | None:
         raise MixpeekServerError(why, status=answer.status, type=code, retryable=True)
     if answer.status == 403 or "expired" in code.lower():
         hint = "Its URL ran out, or does not fit; announce the file again."
-        raise MixpeekPermissionError(why, status=answer.status, type=code, hint=hint)
+        raise MixpeekUploadURLError(why, status=answer.status, type=code, hint=hint)
     raise MixpeekStatusError(why, status=answer.status, type=code)
 
 
@@ -251,7 +251,7 @@ def upload_file(
                 upload = yield from create_upload(session, bucket_id, given)
             try:
                 etag = yield from put_file(session, upload, source)
-            except MixpeekPermissionError as error:
+            except MixpeekUploadURLError as error:
                 if not left:
                     raise
                 log.warning("%s Asking for another URL.", error)

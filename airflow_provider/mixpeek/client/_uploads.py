@@ -96,7 +96,7 @@ class Uploads(Resource):
         Without an API key. :meth:`confirm` it afterwards: the storage tells the server nothing.
 
         :param file: As :meth:`upload_file` takes it.
-        :raises MixpeekPermissionError: the URL ran out; announce the file again.
+        :raises MixpeekUploadURLError: the URL ran out; announce the file again.
         """
         source = FileSource(file, filename=upload.filename or None, content_type=upload.content_type)
         try:

@@ -21,18 +21,27 @@ if TYPE_CHECKING:
         RowsRejectedError,
         SubmittedBatch,
     )
+    from airflow_provider.mixpeek.ingest._upload_files import (
+        FilesRejectedError,
+        FilesReport,
+        RejectedFile,
+        upload_files,
+    )
     from airflow_provider.mixpeek.ingest._world import SourceChangedError
 
 # DAG files name an ObjectMapping, and are parsed all day: nothing else is loaded for it.
 _HOME = {
     "Checkpoint": "_checkpoint",
     "FileCheckpoint": "_checkpoint",
+    "FilesRejectedError": "_upload_files",
+    "FilesReport": "_upload_files",
     "IngestError": "_report",
     "MappingError": "_errors",
     "ObjectMapping": "_mapping",
     "PartError": "_part_files",
     "Processing": "_processing",
     "Receipt": "_receipt",
+    "RejectedFile": "_upload_files",
     "RejectedRow": "_report",
     "Report": "_report",
     "RowsRejectedError": "_report",
@@ -44,17 +53,21 @@ _HOME = {
     "process_objects": "_processing",
     "read_receipt": "_receipt",
     "split_source": "_parts",
+    "upload_files": "_upload_files",
 }
 
 __all__ = [
     "Checkpoint",
     "FileCheckpoint",
+    "FilesRejectedError",
+    "FilesReport",
     "IngestError",
     "MappingError",
     "ObjectMapping",
     "PartError",
     "Processing",
     "Receipt",
+    "RejectedFile",
     "RejectedRow",
     "Report",
     "RowsRejectedError",
@@ -66,6 +79,7 @@ __all__ = [
     "process_objects",
     "read_receipt",
     "split_source",
+    "upload_files",
 ]
 
 
