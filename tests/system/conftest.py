@@ -47,3 +47,10 @@ def stack(request: pytest.FixtureRequest, stack_of: Callable[[str], Stack]) -> I
     stack.wait_until_healthy()
     yield stack
     stack.api.end_runs()
+
+
+@pytest.fixture
+def short_lived_stack(request: pytest.FixtureRequest, commands: Path) -> Iterator[Stack]:
+    """An Airflow for one test, which is gone when other tests want the machine."""
+    with running_stack(request.param, commands, keep=keep_logs(request)) as stack:
+        yield stack

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider.mixpeek.client import AsyncMixpeekClient, MixpeekClient, Settings
     from airflow_provider.mixpeek.client._processing import Batches, Tasks
     from airflow_provider.mixpeek.client._resources import Buckets, Namespaces, Objects
+    from airflow_provider.mixpeek.client._uploads import Uploads
 
 __all__ = ["MixpeekHook"]
 
@@ -30,8 +31,8 @@ class MixpeekHook(BaseHook):
     """
     Talk to Mixpeek with the settings of an Airflow connection.
 
-    ``hook.buckets``, ``hook.objects``, ``hook.batches``, ``hook.tasks`` and ``hook.namespaces`` are the
-    client's resources:
+    ``hook.buckets``, ``hook.objects``, ``hook.uploads``, ``hook.batches``, ``hook.tasks`` and
+    ``hook.namespaces`` are the client's resources:
 
     .. code-block:: python
 
@@ -108,6 +109,11 @@ class MixpeekHook(BaseHook):
     def objects(self) -> Objects:
         """Objects of a bucket."""
         return self.client.objects
+
+    @property
+    def uploads(self) -> Uploads:
+        """Files of a bucket, on their way or arrived."""
+        return self.client.uploads
 
     @property
     def batches(self) -> Batches:
