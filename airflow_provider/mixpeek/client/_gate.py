@@ -7,14 +7,16 @@ reservation at a time, and is told to go or how long to wait before it asks agai
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any, Literal, NamedTuple
 
 from airflow_provider.mixpeek.client._http_date import unix_time
-from airflow_provider.mixpeek.client._places import Place, Places
+from airflow_provider.mixpeek.client._places import IMPATIENCE, Place, Places
 
 #: The vendor limits requests by these categories (``GET /v1/me`` -> ``rate_limits``, API 0.82).
 Category = Literal["metadata", "data", "search", "upload", "compute"]
@@ -38,20 +40,35 @@ _LEAST_AT_FIRST = 0.125
 #: While a share grows, the time until it allows a request is asked for so often, in seconds.
 _LOOK_AGAIN = 1.0
 
+#: Who waits for an answer to tell what is left asks so soon again, at least, in seconds.
+_SOONEST = 0.01
+
+#: Requests that go before the first answer says what is left: the vendor's least limit of a category (``GET
+#: /v1/me`` -> ``rate_limits``, API 0.82).
+_AT_FIRST = 10
+
 
 @dataclass(slots=True)
 class _Lane:
     """
     One category as far as it is known.
 
+    :param line: Those who wait, first come first.
+    :param under_way: Those whose request has no answer yet, and its number, in order.
+    :param passed: Requests that were let go so far.
     :param tokens: Requests that may be sent at once, as far as we know; of no meaning without a rate.
     :param rate: Requests a second that the server allows for good; None until it says so.
     :param share: Which part of that we take: the others are not asked.
-    :param passed: Requests that were let go so far.
     :param settling: Until the limit is met a second time: the share follows from what the server let through.
     :param sent_at: While settling, when those requests of the last minute were let go that were not refused.
+    :param told_by: Number of the newest request whose answer told what was left.
+    :param allowed: Up to which number requests may be let go, by that answer; without a rate.
+    :param reset: What the server last called the time of its reset, and ``reset_at`` when that is for us.
+    :param refills: That time moves with what is sent: what is used comes back bit by bit, not all at once.
     """
 
+    line: dict[object, None] = field(default_factory=dict)
+    under_way: dict[object, int] = field(default_factory=dict)
     closed_until: float = 0.0
     passed: int = 0
     limit: float = 0.0
@@ -61,6 +78,11 @@ class _Lane:
     filled_at: float = 0.0
     settling: bool = True
     sent_at: deque[float] = field(default_factory=deque)
+    told_by: int = 0
+    allowed: float = _AT_FIRST
+    reset: float = 0.0
+    reset_at: float = 0.0
+    refills: bool = False
 
     def fill(self, now: float) -> None:
         """Let the tokens come back that came back since the last time."""
@@ -80,15 +102,44 @@ class _Lane:
         let_through = sum(sent > now - allowed.window for sent in self.sent_at)
         self.share = min(1.0, max(_LEAST_AT_FIRST, let_through / allowed.limit))
 
-    def wait(self, now: float) -> float:
-        """Seconds until a request may be sent; 0: now."""
+    def wait(self, sender: object, now: float, answer_time: float) -> float:
+        """
+        Stand in line; say in how many seconds to ask again, or 0: the request may be sent now.
+
+        :param answer_time: Seconds until an answer, at present.
+        """
         if now < self.closed_until:
             return self.closed_until - now
+        ahead = len(self.line)
+        if sender in self.line:
+            ahead = list(self.line).index(sender)
+        else:
+            self.line[sender] = None
+        if self.rate is None:
+            if self.passed + ahead + 1 <= self.allowed or not (ahead or self.under_way):
+                return 0.0
+            # The answers to those under way say more; when there are none, the first in line finds out.
+            between_answers = answer_time / max(1, len(self.under_way))
+            return min(_LOOK_AGAIN, max(_SOONEST, (ahead / 2 + IMPATIENCE) * between_answers))
+        missing = ahead + 1.0 - self.tokens
         # The last bits of a token are rounding, and would be waited for in ever smaller steps.
-        if self.rate is None or self.tokens >= 1.0 - 1e-6:
+        if missing <= 1e-6:
             return 0.0
-        wait = (1.0 - self.tokens) / (self.rate * self.share * _USED)
+        wait = missing / (self.rate * self.share * _USED)
         return wait if self.share == 1.0 else min(wait, _LOOK_AGAIN)
+
+    def learn(self, left: float, number: int, reset: float | None, until_reset: float, now: float) -> None:
+        """What an answer says is left, before the server has named a rate."""
+        if reset is not None:
+            self.refills |= now < self.reset_at and reset > self.reset
+            self.reset, self.reset_at = reset, now + until_reset
+        if number < self.told_by:
+            return
+        # Requests overtake each other: one that left before this one may not have been counted yet.
+        overtaken = sum(1 for _ in takewhile(number.__gt__, self.under_way.values()))
+        self.told_by, self.allowed = number, number + left - overtaken
+        if left == 0 and not self.refills:
+            self.closed_until = max(self.closed_until, now + until_reset)
 
 
 class Turn(NamedTuple):
@@ -139,7 +190,7 @@ class Gate:
         with self._lock:
             lane = self._lanes[category]
             lane.fill(now)
-            wait = lane.wait(now)
+            wait = lane.wait(sender, now, self._places.answer_time)
             if wait > 0:
                 # Who may not go anyway keeps nobody of another category waiting.
                 self._places.leave(sender, now)
@@ -150,8 +201,10 @@ class Gate:
                 return Turn(wait)
             # A sender that was late does not earn the right to a burst.
             self._next_free = now + self._spacing
+            lane.line.pop(sender, None)
             lane.tokens -= 1.0
             lane.passed += 1
+            lane.under_way[sender] = lane.passed
             if lane.settling:
                 lane.sent_at.append(now)
                 while lane.sent_at[0] < now - LONGEST_CLOSING:
@@ -166,6 +219,9 @@ class Gate:
         """
         with self._lock:
             self._places.leave(sender, now)
+            for lane in self._lanes.values():
+                lane.line.pop(sender, None)
+                lane.under_way.pop(sender, None)
 
     def was_one_too_many(self, turn: Turn) -> None:
         """A request was refused, and nothing says why: let fewer be under way at once."""
@@ -192,9 +248,11 @@ class Gate:
                 if lane.settling and lane.sent_at:
                     lane.settle(allowed, now)
                 lane.limit, lane.rate = allowed.limit, allowed.limit / allowed.window
+            lane.refills = False
             lane.closed_until = max(until, lane.closed_until)
             # What comes back during a closing is for everybody: all at once they would meet the limit again.
-            lane.tokens, lane.filled_at = 0.0, lane.closed_until
+            alone = lane.settling and lane.share == 1.0
+            lane.tokens, lane.filled_at = 0.0, now if alone else lane.closed_until
 
     def learn(
         self, category: Category, headers: Mapping[str, str], *, number: int, now: float, wall: float
@@ -212,13 +270,16 @@ class Gate:
             lane = self._lanes[category]
             lane.fill(now)
             if left is None:
-                return
-            if lane.rate is not None:
+                if not lane.told_by:
+                    # A server that tells nothing holds nobody back.
+                    lane.allowed = math.inf
+            elif lane.rate is not None:
                 # The server has not counted those that went after this one, and it tells whole requests, so
                 # that up to one more is left. What is left besides our own share may be somebody else's.
                 lane.tokens = min(lane.tokens, left - (lane.passed - number) + 1.0)
-            elif left == 0:
-                lane.closed_until = max(lane.closed_until, now + _until_reset(headers, wall))
+            else:
+                reset = _number(headers.get("x-ratelimit-reset"))
+                lane.learn(left, number, reset, _until_reset(headers, wall), now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ _SOONEST = 0.01
 _LATEST = 1.0
 
 #: Of the time between two answers, the first in line lets this part pass before it asks again.
-_IMPATIENCE = 0.25
+IMPATIENCE = 0.25
 
 #: Who has an answer may go on at once, since a place left to a sleeper is idle; but the first in line, when
 #: it has waited so many times as long as a strict line would take, is given the next place.
@@ -55,7 +55,7 @@ class Places:
         self._line: dict[object, float] = {}
         self._number = 0
         self._number_at_refusal = 0
-        self._answer_time = 0.0
+        self.answer_time = 0.0
 
     def wait(self, sender: object, now: float) -> float:
         """
@@ -65,12 +65,12 @@ class Places:
         """
         self._line.setdefault(sender, now)
         ahead = list(self._line).index(sender)
-        between_answers = self._answer_time / self._bound
+        between_answers = self.answer_time / self._bound
         waited = now - next(iter(self._line.values()))
         owed = ahead > 0 and waited > _PATIENCE * len(self._line) * between_answers
         if len(self._taken) + owed + 1 <= self._bound:
             return 0.0
-        return min(_LATEST, max(_SOONEST, (ahead + 1) * _IMPATIENCE * between_answers))
+        return min(_LATEST, max(_SOONEST, (ahead + 1) * IMPATIENCE * between_answers))
 
     def take(self, sender: object, now: float) -> Place:
         """Take a place; there must be one."""
@@ -83,7 +83,7 @@ class Places:
         """Give a place back, or go out of the line."""
         place = self._taken.pop(sender, None)
         if place is not None:
-            self._answer_time += (now - place.since - self._answer_time) * _NEWEST
+            self.answer_time += (now - place.since - self.answer_time) * _NEWEST
             self._bound += 1 / (_ROUNDS * self._bound)
         self._line.pop(sender, None)
 

@@ -197,6 +197,12 @@ class GuardedFile(io.RawIOBase):
             raise self._failure(error) from None
 
 
+def brings_file_system(path: Any) -> bool:
+    """Whether a path is one of Airflow's or of universal_pathlib; some releases are ``os.PathLike`` too."""
+    # Asked of the type: a frame has an attribute for each of its columns, however they are called.
+    return all(hasattr(type(path), name) for name in ("fs", "path", "protocol"))
+
+
 def locate(rows: Any) -> Location:
     """
     Find out where a path or URL leads.
@@ -204,7 +210,7 @@ def locate(rows: Any) -> Location:
     :param rows: A text, an ``os.PathLike``, or a path that brings its file system along.
     :raises SourceError: it is no path, or its file system is not to be had.
     """
-    if not isinstance(rows, str | os.PathLike):
+    if brings_file_system(rows):
         if rows.protocol in _LOCAL:
             return _local(rows.path)
         return _remote(

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 from airflow_provider.mixpeek.ingest._errors import SourceError
+from airflow_provider.mixpeek.ingest._locations import brings_file_system
 
 _SOURCES = (
     "Rows are a pandas, polars or pyarrow frame, a list or iterator of dicts, an iterator of frames, "
@@ -203,10 +204,7 @@ def open_source(rows: Any, *, source_name: str | None = None) -> Source:
 
 def is_path(rows: Any) -> bool:
     """Whether it is a path or URL, or one of Airflow's or of universal_pathlib that bring a file system."""
-    # Asked of the type: a frame has an attribute for each of its columns, however they are called.
-    return isinstance(rows, str | os.PathLike) or all(
-        hasattr(type(rows), name) for name in ("fs", "path", "protocol")
-    )
+    return isinstance(rows, str | os.PathLike) or brings_file_system(rows)
 
 
 def other_columns(expected: Sequence[str], found: Sequence[str]) -> str:

@@ -33,7 +33,8 @@ class HeldRows:
 
 def held(rows: Any) -> Any:
     """What an operator keeps of its ``rows``: paths are templates, XComs are resolved, all else is held."""
-    if isinstance(rows, os.PathLike):
+    # ``ObjectStoragePath`` is ``os.PathLike`` before Airflow 3.2, and loses its file system as a text.
+    if isinstance(rows, os.PathLike) and not hasattr(rows, "fs"):
         return os.fspath(rows)
     if rows is None or isinstance(rows, str | HeldRows) or _resolves(rows):
         return rows
