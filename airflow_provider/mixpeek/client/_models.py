@@ -159,6 +159,7 @@ class Batch(Answered):
     status_message: str | None = None
     failed_objects: list[FailedObject] = Field(default_factory=list)
     failed_object_count: int | None = None
+    created_at: str | None = None
 
     @property
     def wait_for(self) -> WaitFor:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from airflow_provider.mixpeek.hooks.mixpeek import MixpeekHook
+from airflow_provider.mixpeek.operators import _outlets
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -39,6 +40,8 @@ class MixpeekUploadFilesOperator(BaseOperator):
     :param at_once: Files on their way at once.
     :param max_rejected: Files that may be rejected without failing the task: unreadable, empty, too large, or
         refused by the server.
+    :param emit_asset: Tell Airflow, once the task has succeeded, that the asset
+        ``mixpeek://{namespace}/{bucket}`` has changed, as the connection and ``bucket`` name the two.
     :param mixpeek_conn_id: Id of the connection (templated).
     """
 
@@ -55,6 +58,7 @@ class MixpeekUploadFilesOperator(BaseOperator):
         metadata: Mapping[str, str] | None = None,
         at_once: int = 4,
         max_rejected: int = 0,
+        emit_asset: bool = False,
         mixpeek_conn_id: str = MixpeekHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -65,9 +69,12 @@ class MixpeekUploadFilesOperator(BaseOperator):
         self.metadata = metadata
         self.at_once = at_once
         self.max_rejected = max_rejected
+        self.emit_asset = emit_asset
         self.mixpeek_conn_id = mixpeek_conn_id
+        if emit_asset:
+            _outlets.declare(self)
 
-    def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
+    def execute(self, context: Context) -> dict[str, Any]:
         """
         Upload the files.
 
@@ -81,6 +88,9 @@ class MixpeekUploadFilesOperator(BaseOperator):
         given = self.files
         many = given if isinstance(given, Sequence) and not isinstance(given, str) else [given]
         with MixpeekHook(self.mixpeek_conn_id).get_client() as mixpeek:
+            namespace = mixpeek.session.settings.namespace
+            if self.emit_asset:
+                _outlets.check_namespace(mixpeek)
             report = upload_files(
                 mixpeek,
                 self.bucket,
@@ -97,7 +107,7 @@ class MixpeekUploadFilesOperator(BaseOperator):
             report.duplicates,
             len(report.rejected),
         )
-        return {
+        result = {
             "bucket_id": report.bucket_id,
             "files": len(report.stored) + len(report.rejected),
             "stored": len(report.stored),
@@ -106,3 +116,7 @@ class MixpeekUploadFilesOperator(BaseOperator):
             "rejected_files": rejected,
             "object_ids": sorted({each.object_id for _, each in report.stored if each.object_id}),
         }
+        _outlets.tell(
+            self, context, namespace=namespace, bucket=self.bucket, result=result, emit=self.emit_asset
+        )
+        return result
