@@ -7,7 +7,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from string import Formatter
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider.mixpeek.client import (
     MixpeekConfigError,
@@ -19,6 +19,7 @@ from airflow_provider.mixpeek.ingest import _blame as blame
 from airflow_provider.mixpeek.ingest._errors import SourceError
 from airflow_provider.mixpeek.ingest._listing import Listed, listed
 from airflow_provider.mixpeek.ingest._locations import locate
+from airflow_provider.mixpeek.ingest._row_files import OpenableFile
 
 if TYPE_CHECKING:
     from airflow_provider.mixpeek.client import MixpeekClient
@@ -118,7 +119,7 @@ def upload_files(
         try:
             return mixpeek.uploads.upload_file(
                 bucket_id,
-                _Openable(file),
+                OpenableFile(file.location),
                 blob_property=blob_property,
                 object_metadata=_filled(values, shown) or None,
             )
@@ -150,17 +151,6 @@ def upload_files(
     if len(report.rejected) > max_rejected:
         raise FilesRejectedError(report)
     return report
-
-
-class _Openable:
-    """A listed file as the client takes files."""
-
-    def __init__(self, file: Listed) -> None:
-        self.name = file.name
-        self._location = file.location
-
-    def open(self, _mode: str) -> IO[bytes]:
-        return cast("IO[bytes]", self._location.open())
 
 
 def _found(files: Any) -> list[Listed]:
