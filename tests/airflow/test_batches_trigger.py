@@ -84,6 +84,10 @@ def test_one_that_is_submitted_again_is_told_again() -> None:
     assert news([seen("twice")], [again], [seen("twice")], [seen("twice")]) == [[], ["twice"], []]
 
 
+def test_what_was_told_stays_told_when_the_bucket_is_gone_for_a_while() -> None:
+    assert news([], [seen("one")], [], [seen("one")]) == [["one"], [], []]
+
+
 def test_nothing_but_a_time_is_taken_for_one() -> None:
     moment = datetime(2026, 11, 27, 4, 5, tzinfo=UTC)
     assert created_at("2026-11-27T04:05:00Z") == created_at("2026-11-27T04:05:00") == moment
@@ -264,8 +268,28 @@ def test_a_look_that_fails_is_logged_and_the_next_one_tells(world: World, heard:
         work(world)
 
     assert len(asyncio.run(told_after(world, watcher(), breaks))) == 1
-    assert heard.count("Could not look at the batches of bucket notes") == 2
+    assert heard.count("Could not look at the batches of bucket notes") == 1
     assert heard.count(KEY) == 0
+
+
+def test_a_bucket_that_comes_later_is_watched_from_its_first_batch(
+    make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch, heard: Heard
+) -> None:
+    world = make_world()
+    monkeypatch.setattr(module, "sleep", world.clock.asleep)
+    store = Store()
+
+    async def watched() -> list[Any]:
+        events = watcher(store).run()
+        coming = asyncio.ensure_future(anext(events))
+        await until(lambda: bool(store.kept))
+        work(world)
+        first = (await asyncio.wait_for(coming, 20)).payload
+        await events.aclose()  # type: ignore[attr-defined]
+        return [first]
+
+    assert len(asyncio.run(watched())) == 1
+    assert heard.count("Could not look at the batches of bucket notes") == 1
 
 
 def test_a_missing_connection_is_logged_and_looked_for_again(world: World, heard: Heard) -> None:

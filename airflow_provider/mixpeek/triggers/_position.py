@@ -53,6 +53,9 @@ class Position(BaseModel):
 
         :return: Those that have finished since the look before, and the position to go on from.
         """
+        if not batches:
+            # The bucket is not there, or not there any more: what was told stays told if it comes back.
+            return [], self
         news = [batch for batch in batches if batch.outcome is not None and self._is_new(batch)]
         return news, self._after(batches, self.since)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 from pydantic import ValidationError
 
-from airflow_provider.mixpeek.client import MixpeekError
+from airflow_provider.mixpeek.client import MixpeekError, MixpeekNotFoundError
 from airflow_provider.mixpeek.hooks.mixpeek import MixpeekHook
 from airflow_provider.mixpeek.triggers._position import Position, SeenBatch, created_at
 from airflow_provider.mixpeek.triggers._shared import shared_client
@@ -45,7 +45,8 @@ class MixpeekFinishedBatchesTrigger(BaseEventTrigger):
     within one interval is not told a second time. Before 3.3, and where several assets have the very same
     trigger, a restart begins anew with what finishes after it.
 
-    A look that fails is logged, and the next one is not. All batches of the bucket are listed at each look,
+    A bucket that is not there has no batches yet. A look that fails is logged, the same failure once, and the
+    next look is taken all the same. All batches of the bucket are listed at each look,
     100 a request; triggers that differ in ``outcomes`` alone share it (Airflow 3.3).
 
     The legacy generation has no batches.
@@ -75,6 +76,8 @@ class MixpeekFinishedBatchesTrigger(BaseEventTrigger):
         self.outcomes = list(outcomes)
         self.interval = interval
         self.mixpeek_conn_id = mixpeek_conn_id
+        # The failure that was told last.
+        self._said = ""
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class and what it is made of."""
@@ -131,13 +134,24 @@ class MixpeekFinishedBatchesTrigger(BaseEventTrigger):
         try:
             # Opened for each look, so that a connection that is edited counts from the next one on.
             async with shared_client(MixpeekHook(self.mixpeek_conn_id)) as mixpeek:
-                return [batch async for batch in _batches(mixpeek, self.bucket)]
+                seen = [batch async for batch in _batches(mixpeek, self.bucket)]
+                self._said = ""
+                return seen
+        except MixpeekNotFoundError as error:
+            self._tell_once(error)
+            return []
         except MixpeekError as error:
-            self.log.warning("Could not look at the batches of bucket %s: %s", self.bucket, error)
+            self._tell_once(error)
         except Exception as error:
             # A watcher has no task that could fail and be tried again. The text may hold anything.
             self.log.exception("Looking at bucket %s failed (%s)", self.bucket, type(error).__name__)
         return None
+
+    def _tell_once(self, error: MixpeekError) -> None:
+        said = str(error)
+        if said != self._said:
+            self.log.warning("Could not look at the batches of bucket %s: %s", self.bucket, said)
+        self._said = said
 
     def _payload(self, told: Sequence[SeenBatch]) -> dict[str, Any]:
         return {
