@@ -138,7 +138,8 @@ def test_key_is_in_no_log_no_table_no_answer_and_no_command_line(loud: Stack, tm
     assert sum("system_fails" in text for text in hunted.values()) > 10
     assert "from_the_database" in hunted["the database"]
     assert any("DEBUG" in text or "debug" in text for text in hunted.values())
-    assert any(upload.upload_id in text for text in hunted.values())
+    assert upload.object_id is not None
+    assert any(upload.object_id in text for text in hunted.values())
     forms = FORMS | {f"a presigned URL ({part})": part for part in SIGNED}
     found = [
         f"{where}: {form}" for where, text in hunted.items() for form, key in forms.items() if key in text
