@@ -18,6 +18,7 @@ _MODULES = {
     "operators": [
         "airflow_provider.mixpeek.operators.batches",
         "airflow_provider.mixpeek.operators.buckets",
+        "airflow_provider.mixpeek.operators.collections",
         "airflow_provider.mixpeek.operators.objects",
         "airflow_provider.mixpeek.operators.uploads",
     ],

@@ -41,7 +41,7 @@ def tell(
     context: Context,
     *,
     namespace: str | None,
-    bucket: str,
+    bucket: str | None,
     result: Mapping[str, Any],
     emit: bool,
 ) -> None:
@@ -49,12 +49,12 @@ def tell(
     Tell Airflow what a task that succeeds has done to a bucket.
 
     :param namespace: As the connection names it.
-    :param bucket: As the operator names it.
+    :param bucket: As the operator names it; None: it changes none.
     :param result: What goes along with the event: its numbers and texts, not its lists.
     :param emit: The operator was given its outlet with :func:`declare`. One of the same URI that the DAG
         declares is told in any case.
     """
-    if not namespace:
+    if not (namespace and bucket):
         return
     uri = asset_uri(namespace=namespace, bucket=bucket)
     extra: dict[str, JsonValue] = {

@@ -279,7 +279,7 @@ class WorkOperator(BaseOperator):
             self,
             context,
             namespace=mixpeek.session.settings.namespace,
-            bucket=getattr(self, "bucket", None) or result["bucket_id"],
+            bucket=getattr(self, "bucket", None) or result.get("bucket_id"),
             result=result,
             emit=self.emit_asset,
         )
