@@ -12,16 +12,18 @@ CONNECTION_TYPE = "mixpeek"
 HOOK_NAME = "Mixpeek"
 HOOK_CLASS = "airflow_provider.mixpeek.hooks.mixpeek.MixpeekHook"
 
+_ASSETS = "airflow_provider.mixpeek.assets.mixpeek"
 _MODULES = {
     "hooks": ["airflow_provider.mixpeek.hooks.mixpeek"],
     "operators": [
         "airflow_provider.mixpeek.operators.batches",
         "airflow_provider.mixpeek.operators.buckets",
+        "airflow_provider.mixpeek.operators.collections",
         "airflow_provider.mixpeek.operators.objects",
         "airflow_provider.mixpeek.operators.uploads",
     ],
     "sensors": ["airflow_provider.mixpeek.sensors.batches", "airflow_provider.mixpeek.sensors.tasks"],
-    "triggers": ["airflow_provider.mixpeek.triggers.waits"],
+    "triggers": ["airflow_provider.mixpeek.triggers.batches", "airflow_provider.mixpeek.triggers.waits"],
 }
 
 
@@ -111,6 +113,14 @@ def provider_info() -> dict[str, Any]:
             kind: [{"integration-name": HOOK_NAME, "python-modules": list(modules)}]
             for kind, modules in _MODULES.items()
         },
+        "asset-uris": [
+            {
+                "schemes": ["mixpeek"],
+                "handler": f"{_ASSETS}.sanitize_uri",
+                "factory": f"{_ASSETS}.create_asset",
+                "to_openlineage_converter": f"{_ASSETS}.convert_asset_to_openlineage",
+            }
+        ],
         "connection-types": [
             {
                 "connection-type": CONNECTION_TYPE,

@@ -65,6 +65,7 @@ HAS_A_STORE = tuple(int(part) for part in version.split(".")[:2]) >= (3, 3)
 #: What the versions before 3.3 cannot do, and why; the tests of it do not run there.
 NOT_BEFORE_3_3 = {
     "test_store.py": "there is no task state store",
+    "test_batches_trigger.py::test_watchers_of_a_bucket_share_its_looks": "triggers share nothing there",
     "test_retries.py": "there are no retry policies",
     "test_hook.py::test_bad_extra_is_named[namespace=shop": "Airflow itself finds no connection there",
     'test_hook.py::test_bad_extra_is_named[["shop"]': "Airflow itself finds no connection there",

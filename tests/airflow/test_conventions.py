@@ -21,6 +21,7 @@ CLASSES = [getattr(module, name) for module in MODULES for name in module.__all_
 # One argument for each required parameter there is.
 REQUIRED = {
     "bucket": "things",
+    "collection": "captions",
     "schema": {"title": "text"},
     "rows": "a.csv",
     "task_ids": "task_1",
@@ -50,6 +51,7 @@ def test_there_are_as_many_as_we_think() -> None:
         "MixpeekProcessObjectsOperator",
         "MixpeekCreateBucketOperator",
         "MixpeekDeleteBucketOperator",
+        "MixpeekTriggerCollectionOperator",
         "MixpeekCreateObjectsOperator",
         "MixpeekUploadFilesOperator",
         "MixpeekBatchSensor",

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -57,10 +58,12 @@ def airports() -> list[dict[str, str]]:
 def test_every_example_is_parsed_without_an_error(examples: DagBag) -> None:
     assert examples.import_errors == {}
     assert sorted(examples.dags) == [
+        "mixpeek_after_batches",
         "mixpeek_films",
         "mixpeek_ingest_file",
         "mixpeek_legacy",
         "mixpeek_mapped_files",
+        "mixpeek_picture_folder",
         "mixpeek_process_later",
         "mixpeek_split_file",
         "mixpeek_taskflow_hook",
@@ -164,3 +167,23 @@ def test_legacy_generation_is_waited_for_until_each_task_is_done(
         "picture": "https://example.com/2.jpg",
         "facts": {"colour": "blue", "sizes": [38]},
     }
+
+
+def test_pictures_of_a_folder_are_uploaded_with_what_their_table_says(
+    examples: DagBag, run_dag: Any, server: Emulator, mixpeek: MixpeekClient
+) -> None:
+    run(examples, run_dag, "mixpeek_picture_folder")
+
+    assert server.state()["objects_processed"] == {"1": 12}
+    bucket = mixpeek.buckets.find("pictures")
+    stored = {one.model_extra["name"]: one for one in mixpeek.objects.list(bucket.bucket_id)}
+    assert stored["Shade 6"].model_extra["brightness"] == 0.5
+    assert str(stored["Shade 6"].blobs[0].properties["url"]).endswith("/shade-06.png")
+
+
+def test_the_dag_of_finished_batches_reads_their_event(examples: DagBag) -> None:
+    tell = examples.dags["mixpeek_after_batches"].get_task("tell").python_callable
+    asset = tell.__globals__["PICTURES"]
+    batches = [{"batch_id": "btch_1", "outcome": "done", "objects": 7, "failed": 0}]
+    events = [SimpleNamespace(extra={"payload": {"batches": batches}}), SimpleNamespace(extra={"created": 3})]
+    assert tell(triggering_asset_events={asset: events}) == 7

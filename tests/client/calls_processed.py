@@ -6,6 +6,7 @@ from typing import Any
 
 from airflow_provider.mixpeek.client import WaitFor
 
+from .calls_collected import COLLECTIONS
 from .calls_stored import BUCKETS, NAMESPACES, OBJECTS
 from .calls_uploaded import UPLOADS
 from .shop import LACKS, Shop, after, row, where
@@ -180,4 +181,4 @@ ITSELF = [
     row("look", _look, current=("done", "COMPLETED"), legacy=("done", "DONE")),
 ]
 
-TABLE = [*NAMESPACES, *BUCKETS, *OBJECTS, *UPLOADS, *BATCHES, *TASKS, *ITSELF]
+TABLE = [*NAMESPACES, *BUCKETS, *OBJECTS, *UPLOADS, *BATCHES, *COLLECTIONS, *TASKS, *ITSELF]

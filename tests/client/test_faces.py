@@ -15,7 +15,7 @@ PAIRS = [
     (MixpeekClient, AsyncMixpeekClient),
     *(
         (getattr(sync_module, name), getattr(async_module, name))
-        for name in ("Buckets", "Objects", "Batches", "Tasks", "Uploads")
+        for name in ("Buckets", "Objects", "Batches", "Collections", "Tasks", "Uploads")
     ),
 ]
 

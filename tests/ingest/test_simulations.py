@@ -25,6 +25,8 @@ from .simulated import Server, Store, Try, by_sku, objects, seeded
 
 #: 10,000 in all, in pieces that run side by side.
 PIECES, SEEDS = 100, 100
+#: Of which `make test` has so many; `make system-test` has the others.
+SHORT = 30
 
 LOOK = "/v1/buckets/{bucket_identifier}/batches/{batch_id}"
 SERVERS: list[dict[str, Any]] = [
@@ -280,7 +282,10 @@ def run(seed: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             story.clockwork.end()
 
 
-@pytest.mark.parametrize("piece", range(PIECES))
+@pytest.mark.parametrize(
+    "piece",
+    [*range(SHORT), *(pytest.param(piece, marks=pytest.mark.system) for piece in range(SHORT, PIECES))],
+)
 def test_whatever_happens_each_row_is_one_object_and_is_processed_once(piece, tmp_path, monkeypatch, request):
     only = request.config.getoption("--seed-of-ingestion")
     seeds = [only] if only is not None else range(piece * SEEDS, (piece + 1) * SEEDS)

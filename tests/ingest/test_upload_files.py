@@ -142,3 +142,140 @@ def test_wrong_arguments_are_told_before_anything_is_sent(
     with pytest.raises(MixpeekConfigError, match=why):
         upload_files(mixpeek, "shoes", given.pop("files", folder), **given)
     assert puts(emulator) == 0
+
+
+# -- values from a table ---------------------------------------------------------------------------------
+
+
+def test_a_table_says_what_the_templates_do_not(mixpeek: Any, folder: Path, emulator: Any, tmp_path: Path):
+    table = tmp_path / "shoes.csv"
+    lines = [f"shelf {number % 2}/shoe-{number}.png,Shoe {number},x" for number in range(7)]
+    table.write_text("\n".join(["file,title,colour", *lines, "shoe-7.png,By its name,x", "gone.png,Gone,x"]))
+    report = upload_files(mixpeek, "shoes", folder, metadata={"shelf": "{folder}"}, table=table)
+    assert len(report.stored) == 8
+    assert sorted((each["title"], each["shelf"]) for each in objects(mixpeek))[:2] == [
+        ("By its name", "shelf 1"),
+        ("Shoe 0", "shelf 0"),
+    ]
+
+
+def test_a_file_without_a_row_that_can_be_used_is_rejected(mixpeek: Any, folder: Path):
+    rows = [{"sku": f"shoe-{number}.png", "title": f"Shoe {number}", "size": 40} for number in range(6)]
+    rows.append({"sku": "shoe-5.png", "title": "Again", "size": 41})
+    rows[2]["size"] = "large"
+    mixpeek.buckets.create("sized", schema=SCHEMA | {"size": "integer"}, declare_metadata=False)
+    with pytest.raises(FilesRejectedError) as caught:
+        upload_files(mixpeek, "sized", folder, table=rows, table_key="sku")
+    report = caught.value.report
+    assert len(report.stored) == 4
+    assert sorted((each.file.rpartition("/")[2], each.reason) for each in report.rejected) == [
+        ("shoe-2.png", "column 'size': 'large' is no number"),
+        ("shoe-5.png", "the table has several rows for it"),
+        ("shoe-6.png", "the table has no row for it"),
+        ("shoe-7.png", "the table has no row for it"),
+    ]
+
+
+# -- several files per object ---------------------------------------------------------------------------
+
+SIDES = r"(?:.*/)?(?P<object>[^/]+)-(?P<property>hero|back)\.png"
+
+
+@pytest.fixture
+def sides(mixpeek: MixpeekClient, tmp_path: Path) -> Path:
+    """Six shoes from two sides."""
+    mixpeek.buckets.create("pairs", schema=SCHEMA | {"back": "image"}, declare_metadata=False)
+    folder = tmp_path / "pairs"
+    folder.mkdir()
+    for number in range(6):
+        for side in ("hero", "back"):
+            (folder / f"{number}-{side}.png").write_bytes(f"{side} of {number}".encode())
+    return folder
+
+
+def pairs(mixpeek: MixpeekClient) -> list[tuple[str, list[str]]]:
+    bucket_id = mixpeek.buckets.find("pairs").bucket_id
+    return sorted(
+        (str((one.model_extra or {}).get("title")), sorted(blob.property for blob in one.blobs))
+        for one in mixpeek.objects.list(bucket_id)
+    )
+
+
+def test_several_files_are_one_object_and_a_second_call_finds_it(mixpeek: Any, sides: Path, emulator: Any):
+    table = [{"shoe": str(number), "shelf": "top"} for number in range(6)]
+    given = {"group_by": SIDES, "metadata": {"title": "Shoe {object}"}, "table": table, "table_key": "shoe"}
+    report = upload_files(mixpeek, "pairs", sides, **given)
+    assert pairs(mixpeek) == [(f"Shoe {number}", ["back", "hero"]) for number in range(6)]
+    assert len(report.stored) == 12
+    assert len({file.object_id for _, file in report.stored}) == 6
+    again = upload_files(mixpeek, "pairs", sides, **given)
+    assert again.duplicates == 12
+    assert {file.object_id for _, file in again.stored} == {file.object_id for _, file in report.stored}
+    assert len(pairs(mixpeek)) == 6
+    assert emulator.state()["files"] == hashes(sides)
+
+
+@pytest.mark.parametrize("fault", ["reset_after", "reset_before"])
+def test_an_object_of_several_files_is_there_once_though_its_answer_is_lost(
+    mixpeek: Any, sides: Path, emulator: Any, fault: str
+):
+    emulator.fault({"fault": fault, "path": "/v1/buckets/*/objects", "times": 3})
+    emulator.fault({"fault": fault, "path": "/_storage/*", "times": 3})
+    upload_files(mixpeek, "pairs", sides, group_by=SIDES)
+    assert len(pairs(mixpeek)) == 6
+    assert emulator.state()["files"] == hashes(sides)
+
+
+def test_files_of_changed_bytes_are_another_object(mixpeek: Any, sides: Path):
+    upload_files(mixpeek, "pairs", sides, group_by=SIDES)
+    (sides / "3-back.png").write_bytes(b"mended")
+    upload_files(mixpeek, "pairs", sides, group_by=SIDES)
+    assert len(pairs(mixpeek)) == 7
+
+
+def test_files_that_fit_in_no_object_are_told(mixpeek: Any, sides: Path):
+    for name in ("readme.png", "old/0-back.png"):
+        (sides / name).parent.mkdir(exist_ok=True)
+        (sides / name).write_bytes(name.encode())
+    (sides / "5-hero.png").write_bytes(b"")
+    report = upload_files(mixpeek, "pairs", sides, group_by=SIDES, max_rejected=9)
+    assert len(pairs(mixpeek)) == 5
+    told = {each.file: each.reason for each in report.rejected}
+    assert sorted(told) == ["5-back.png", "5-hero.png", "old/0-back.png", "readme.png"]
+    assert told["readme.png"] == "its path does not match group_by"
+    assert told["old/0-back.png"] == "0-back.png is the 'back' of the object '0' already"
+    assert "is empty" in told["5-hero.png"]
+    assert told["5-back.png"] == "no object is made of it, since another file of '5' is rejected"
+
+
+def test_a_refused_object_rejects_its_files(mixpeek: Any, sides: Path, emulator: Any):
+    emulator.fault({"fault": "status", "status": 422, "path": "/v1/buckets/*/objects", "times": 1})
+    report = upload_files(mixpeek, "pairs", sides, group_by=SIDES, at_once=1, max_rejected=2)
+    assert [each.error_type for each in report.rejected] == ["ValidationError"] * 2
+    assert len(report.stored) == 10
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"group_by": "("}, "no regular expression"),
+        ({"group_by": "(?P<stem>.*)"}, "has to name the group 'object'"),
+        ({"group_by": "(?P<object>.*)"}, "names no group 'property'"),
+        ({"group_by": SIDES, "metadata": {"title": "{stem}"}}, "no template of object"),
+        ({"table": [{"name": "a"}]}, "the table has no column 'file'"),
+        ({"table": "nowhere.csv"}, "no such file"),
+    ],
+)
+def test_wrong_rules_and_tables_are_told_before_anything_is_sent(
+    mixpeek: Any, sides: Path, emulator: Any, given: dict[str, Any], why: str
+):
+    with pytest.raises(MixpeekConfigError, match=why):
+        upload_files(mixpeek, "pairs", sides, **given)
+    assert puts(emulator) == 0
+
+
+def test_buckets_that_take_no_idempotency_keys_are_refused(mixpeek: Any, sides: Path, emulator: Any):
+    mixpeek.buckets.create("unique", schema=SCHEMA, unique_key={"fields": ["title"]}, declare_metadata=False)
+    with pytest.raises(MixpeekConfigError, match="need idempotency keys"):
+        upload_files(mixpeek, "unique", sides, group_by=SIDES)
+    assert puts(emulator) == 0

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from .processes import until
 from .stack import Stack
 
 
@@ -27,10 +28,13 @@ EXAMPLES: dict[str, tuple[str, str, int]] = {
         "airports_by_country",
         sum(row["country"] in ("IS", "NA", "SG") for row in airports()),
     ),
+    "mixpeek_picture_folder": ("current", "pictures", 12),
     "mixpeek_process_later": ("current", "notes_for_later", 250),
     "mixpeek_split_file": ("current", "split_airports", len(airports())),
     "mixpeek_taskflow_hook": ("current", "notes", 3),
 }
+#: What starts by itself when another has run, and how many objects it is told of.
+STARTED_BY_EVENTS = {"mixpeek_after_batches": 12}
 
 
 def objects_in(stack: Stack, generation: str, bucket: str) -> int:
@@ -53,13 +57,30 @@ def test_examples_store_and_process_each_row_once_on_sqlite(short_lived_stack: S
 def run_examples(stack: Stack) -> None:
     assert stack.api.import_errors() == []
     # An example that nobody expects anything of is not tested.
-    assert {dag for dag in stack.api.dag_ids() if dag.startswith("mixpeek_")} == set(EXAMPLES)
+    assert {dag for dag in stack.api.dag_ids() if dag.startswith("mixpeek_")} == {
+        *EXAMPLES,
+        *STARTED_BY_EVENTS,
+    }
     runs = {dag_id: stack.api.trigger(dag_id) for dag_id in EXAMPLES}
     for dag_id, run_id in runs.items():
         assert stack.api.wait(dag_id, run_id, seconds=600) == "success", stack.api.story(dag_id, run_id)
+    for dag_id, count in STARTED_BY_EVENTS.items():
+        run = until(
+            f"{dag_id} has started by itself", lambda dag_id=dag_id: first_run(stack, dag_id), seconds=120
+        )
+        assert run["run_type"] == "asset_triggered"
+        assert stack.api.wait(dag_id, run["dag_run_id"]) == "success", stack.api.story(
+            dag_id, run["dag_run_id"]
+        )
+        assert stack.api.xcom(dag_id, run["dag_run_id"], "tell") == count
     expected: dict[str, Any] = {"current": 0, "legacy": 0}
     for generation, bucket, count in EXAMPLES.values():
         assert (bucket, objects_in(stack, generation, bucket)) == (bucket, count)
         expected[generation] += count
     processed = {name: emulator.state()["objects_processed"] for name, emulator in stack.emulators.items()}
     assert processed == {name: {"1": count} for name, count in expected.items()}
+
+
+def first_run(stack: Stack, dag_id: str) -> dict[str, Any] | None:
+    runs = stack.api.call("GET", f"/dags/{dag_id}/dagRuns", params={"limit": 1})["dag_runs"]
+    return runs[0] if runs else None

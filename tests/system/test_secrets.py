@@ -31,6 +31,8 @@ FORMS = {
     "in JSON": json.dumps(KEY)[1:-1],
     "in hex": KEY.encode().hex(),
 }
+#: What is a secret in a presigned URL, wherever and however much of it is shown.
+SIGNED = ("X-Amz-Signature", "x-amz-signature", "/_storage/")
 OBJECTS = "/v1/buckets/*/objects/batch"
 BATCHES = "/v1/buckets/*/batches"
 #: Everything that a server can do to a load; a body that tells the key back is what careless servers do.
@@ -59,6 +61,24 @@ FAILURES: dict[str, dict[str, Any]] = {
         },
     },
     "work failed": {"fault": "task_outcome", "status": "FAILED", "error": f"key {KEY} has no quota"},
+}
+#: What can happen to a file; a storage that repeats the URL is what some do.
+UPLOAD_FAILURES: dict[str, dict[str, Any]] = {
+    "refused": {"fault": "status", "status": 401, "path": "/v1/buckets/*/uploads", "body": {"detail": KEY}},
+    "too large": {"fault": "status", "status": 413, "path": "/v1/buckets/*/uploads"},
+    "storage refuses": {
+        "fault": "status",
+        "status": 400,
+        "path": "/_storage/*",
+        "body": "<Error><Code>InvalidArgument</Code><URL>https://x/_storage/x?X-Amz-Signature=1</URL></Error>",
+    },
+    "expires": {
+        "fault": "status",
+        "status": 403,
+        "path": "/_storage/*",
+        "body": "<Error><Code>ExpiredToken</Code><URL>https://x/_storage/x?X-Amz-Signature=1</URL></Error>",
+    },
+    "confirmation fails": {"fault": "status", "status": 422, "path": "/v1/buckets/*/uploads/*/confirm"},
 }
 
 
@@ -95,6 +115,18 @@ def test_key_is_in_no_log_no_table_no_answer_and_no_command_line(loud: Stack, tm
         run_id = loud.api.trigger("system_fails", rows=rows)
         assert loud.api.wait("system_fails", run_id) == "failed", fault
         told.append(everything(loud, "system_fails", run_id))
+    folder = pictures(tmp_path)
+    loud.emulator.reset()
+    run_id = loud.api.run("system_uploads", folder=folder)
+    told.append(everything(loud, "system_uploads", run_id))
+    with loud.emulator.client() as mixpeek:
+        upload = next(iter(mixpeek.uploads.list(mixpeek.buckets.find("pictures").bucket_id)))
+    for fault in UPLOAD_FAILURES.values():
+        loud.emulator.reset()
+        loud.emulator.fault(fault)
+        run_id = loud.api.trigger("system_uploads", folder=folder)
+        assert loud.api.wait("system_uploads", run_id) == "failed", fault
+        told.append(everything(loud, "system_uploads", run_id))
 
     hunted = {f"what the API says of run {number}": text for number, text in enumerate(told)}
     for file in loud.home.rglob("*"):
@@ -106,10 +138,23 @@ def test_key_is_in_no_log_no_table_no_answer_and_no_command_line(loud: Stack, tm
     assert sum("system_fails" in text for text in hunted.values()) > 10
     assert "from_the_database" in hunted["the database"]
     assert any("DEBUG" in text or "debug" in text for text in hunted.values())
+    assert upload.object_id is not None
+    assert any(upload.object_id in text for text in hunted.values())
+    forms = FORMS | {f"a presigned URL ({part})": part for part in SIGNED}
     found = [
-        f"{where}: {form}" for where, text in hunted.items() for form, key in FORMS.items() if key in text
+        f"{where}: {form}" for where, text in hunted.items() for form, key in forms.items() if key in text
     ]
     assert found == []
+
+
+def pictures(folder: Path) -> str:
+    """Some files that workers may read, and a table that names them."""
+    names = [f"picture-{number}.png" for number in range(3)]
+    for name in names:
+        (folder / name).write_bytes(b"\x89PNG\r\n\x1a\n" + name.encode())
+    lines = [f"{folder / name},{name}" for name in names]
+    (folder / "pictures.csv").write_text("\n".join(["file,title", *lines]))
+    return str(folder)
 
 
 def everything(stack: Stack, dag_id: str, run_id: str) -> str:

@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from airflow_provider.mixpeek.client._models import (
         Batch,
         Bucket,
+        Collection,
         CreatedObjects,
         DeletedBucket,
         Me,
         MixpeekObject,
         Namespace,
         Task,
+        Triggered,
         Upload,
     )
     from airflow_provider.mixpeek.client._requests import NewObject
@@ -302,6 +304,28 @@ class Api:
     def batch_queue(self) -> Call[dict[str, Any]]:
         """Running and waiting batches of the account."""
         raise self._lacks("show the queue of batches")
+
+    # -- collections ---------------------------------------------------------------------------------------
+
+    def get_collection(self, collection: str) -> Call[Collection]:
+        """Get a collection by id or name."""
+        raise self._lacks("trigger a collection, and its collections are not read here")
+
+    def list_collections(
+        self, *, search: str | None, cursor: str | None, size: int
+    ) -> Call[Page[Collection]]:
+        """One page of the namespace's collections."""
+        raise self._lacks("list collections")
+
+    def trigger_collection(self, collection: str, body: Mapping[str, Any]) -> Call[Triggered]:
+        """Run a collection over its sources."""
+        raise self._lacks("trigger a collection")
+
+    def list_batches_of_collection(
+        self, collection_id: str, *, cursor: str | None, size: int
+    ) -> Call[Page[Batch]]:
+        """One page of the batches that go into a collection."""
+        raise self._lacks("list the batches of a collection")
 
     # -- tasks ---------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from airflow_provider.mixpeek.client._async_processing import Batches, Tasks
+from airflow_provider.mixpeek.client._async_processing import Batches, Collections, Tasks
 from airflow_provider.mixpeek.client._async_resources import Buckets, Namespaces, Objects
 from airflow_provider.mixpeek.client._async_uploads import Uploads
 from airflow_provider.mixpeek.client._flow import Flow, Session
@@ -92,6 +92,7 @@ class AsyncMixpeekClient:
         self.batches = Batches(self)
         self.tasks = Tasks(self)
         self.uploads = Uploads(self)
+        self.collections = Collections(self)
         self.namespaces = Namespaces(self)
 
     async def run(self, flow: Flow[T]) -> T:

@@ -1,18 +1,18 @@
-"""What a caller can do with batches and tasks: resources of the asynchronous client."""
+"""What a caller can do with batches, collections and tasks: resources of the asynchronous client."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider.mixpeek.client import _batch_flows, _waits
+from airflow_provider.mixpeek.client import _batch_flows, _collection_flows, _waits
 from airflow_provider.mixpeek.client._async_resources import Resource
 from airflow_provider.mixpeek.client._generation import call
 from airflow_provider.mixpeek.client._wait_for import A_DAY
 from airflow_provider.mixpeek.client._waits import OnProgress, Waited
 
 if TYPE_CHECKING:
-    from airflow_provider.mixpeek.client._models import Batch, Task
+    from airflow_provider.mixpeek.client._models import Batch, Collection, Task, Triggered
 
 
 class Batches(Resource):
@@ -127,6 +127,47 @@ class Batches(Resource):
                 partial_ok=partial_ok,
                 max_failed_looks=max_failed_looks,
                 progress=progress,
+            )
+        )
+
+
+class Collections(Resource):
+    """Collections of the client's namespace: what documents are made of which objects."""
+
+    async def get(self, collection: str) -> Collection:
+        """Get a collection by its name or id."""
+        return await self._run(call(self._session, self._session.api.get_collection(collection)))
+
+    def list(self, *, search: str | None = None, limit: int | None = None) -> AsyncIterator[Collection]:
+        """Iterate over the collections, page by page."""
+        return self._items(
+            lambda reading: _collection_flows.collection_page(self._session, search, reading), limit
+        )
+
+    def batches(self, collection_id: str, *, limit: int | None = None) -> AsyncIterator[Batch]:
+        """Iterate over the batches that go into a collection and name it (API 0.82), page by page."""
+        return self._items(
+            lambda reading: _collection_flows.batch_page(self._session, collection_id, reading), limit
+        )
+
+    async def trigger(
+        self,
+        collection: str,
+        *,
+        buckets: Sequence[str] | None = None,
+        object_ids: Sequence[str] | None = None,
+        filters: Mapping[str, Any] | None = None,
+        dedup_strategy: _collection_flows.DedupStrategy | None = None,
+    ) -> Triggered:
+        """Run a collection over its sources: the server makes batches of their objects and submits them."""
+        return await self._run(
+            _collection_flows.trigger(
+                self._session,
+                collection,
+                buckets=buckets,
+                object_ids=object_ids,
+                filters=filters,
+                dedup_strategy=dedup_strategy,
             )
         )
 

@@ -18,7 +18,7 @@ from airflow_provider.mixpeek.client._generation import (
 )
 from airflow_provider.mixpeek.client._introduction import Introduction, introduce
 from airflow_provider.mixpeek.client._looks import look
-from airflow_provider.mixpeek.client._processing import Batches, Tasks
+from airflow_provider.mixpeek.client._processing import Batches, Collections, Tasks
 from airflow_provider.mixpeek.client._resources import Buckets, Namespaces, Objects
 from airflow_provider.mixpeek.client._settings import Settings
 from airflow_provider.mixpeek.client._transport import Transport, drive
@@ -100,6 +100,7 @@ class MixpeekClient:
         self.batches = Batches(self)
         self.tasks = Tasks(self)
         self.uploads = Uploads(self)
+        self.collections = Collections(self)
         self.namespaces = Namespaces(self)
 
     def run(self, flow: Flow[T]) -> T:

@@ -26,6 +26,7 @@ from airflow_provider.mixpeek.client._calls import (
     write,
 )
 from airflow_provider.mixpeek.client._current_batches import CurrentBatches
+from airflow_provider.mixpeek.client._current_collections import CurrentCollections
 from airflow_provider.mixpeek.client._current_uploads import CurrentUploads
 from airflow_provider.mixpeek.client._flow import Answer, Call, Request
 from airflow_provider.mixpeek.client._models import (
@@ -44,7 +45,7 @@ _BUCKETS = listed(Bucket)
 _OBJECTS = listed(MixpeekObject)
 
 
-class CurrentApi(CurrentBatches, CurrentUploads):
+class CurrentApi(CurrentBatches, CurrentUploads, CurrentCollections):
     """Describes the calls of API 0.82."""
 
     name = "current"

@@ -159,6 +159,7 @@ class Batch(Answered):
     status_message: str | None = None
     failed_objects: list[FailedObject] = Field(default_factory=list)
     failed_object_count: int | None = None
+    created_at: str | None = None
 
     @property
     def wait_for(self) -> WaitFor:
@@ -193,6 +194,34 @@ class Task(Answered):
     def _additional(self, name: str) -> str | None:
         value = (self.additional_data or {}).get(name)
         return value if isinstance(value, str) and value else None
+
+
+class Collection(Answered):
+    """What documents are made of objects, and of which; ``source`` is as the vendor describes it."""
+
+    collection_id: str
+    collection_name: str | None = None
+    description: str | None = None
+    source: dict[str, Any] = Field(default_factory=dict)
+    enabled: bool = True
+
+
+class Triggered(Answered):
+    """
+    A run of a collection, as it was started.
+
+    :param task_id: Its first task.
+    :param batch_ids: Its batches; API 0.81 names the first one, as ``batch_id``.
+    :param source_bucket_ids: The buckets of their objects.
+    """
+
+    task_id: str
+    collection_id: str
+    batch_id: str | None = None
+    batch_ids: list[str] = Field(default_factory=list)
+    source_bucket_ids: list[str] | None = None
+    object_count: int | None = None
+    message: str = ""
 
 
 class Upload(Answered):

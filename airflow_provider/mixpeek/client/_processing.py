@@ -1,18 +1,18 @@
-"""What a caller can do with batches and tasks: resources of the synchronous client."""
+"""What a caller can do with batches, collections and tasks: resources of the synchronous client."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider.mixpeek.client import _batch_flows, _waits
+from airflow_provider.mixpeek.client import _batch_flows, _collection_flows, _waits
 from airflow_provider.mixpeek.client._generation import call
 from airflow_provider.mixpeek.client._resources import Resource
 from airflow_provider.mixpeek.client._wait_for import A_DAY
 from airflow_provider.mixpeek.client._waits import OnProgress, Waited
 
 if TYPE_CHECKING:
-    from airflow_provider.mixpeek.client._models import Batch, Task
+    from airflow_provider.mixpeek.client._models import Batch, Collection, Task, Triggered
 
 
 class Batches(Resource):
@@ -151,6 +151,68 @@ class Batches(Resource):
                 partial_ok=partial_ok,
                 max_failed_looks=max_failed_looks,
                 progress=progress,
+            )
+        )
+
+
+class Collections(Resource):
+    """
+    Collections of the client's namespace: what documents are made of which objects.
+
+    On the current generation only. They are made with the vendor's own tools.
+    """
+
+    def get(self, collection: str) -> Collection:
+        """Get a collection by its name or id."""
+        return self._run(call(self._session, self._session.api.get_collection(collection)))
+
+    def list(self, *, search: str | None = None, limit: int | None = None) -> Iterator[Collection]:
+        """
+        Iterate over the collections, page by page.
+
+        :param search: Text to find in names.
+        """
+        return self._items(
+            lambda reading: _collection_flows.collection_page(self._session, search, reading), limit
+        )
+
+    def batches(self, collection_id: str, *, limit: int | None = None) -> Iterator[Batch]:
+        """Iterate over the batches that go into a collection and name it (API 0.82), page by page."""
+        return self._items(
+            lambda reading: _collection_flows.batch_page(self._session, collection_id, reading), limit
+        )
+
+    def trigger(
+        self,
+        collection: str,
+        *,
+        buckets: Sequence[str] | None = None,
+        object_ids: Sequence[str] | None = None,
+        filters: Mapping[str, Any] | None = None,
+        dedup_strategy: _collection_flows.DedupStrategy | None = None,
+    ) -> Triggered:
+        """
+        Run a collection over its sources: the server makes batches of their objects and submits them.
+
+        After an unclear answer it is not tried again, since a second run makes other batches; see
+        :meth:`batches` for what came of the first.
+
+        :param collection: Name or id.
+        :param buckets: Ids of the source buckets whose objects are taken; None: all.
+        :param object_ids: These objects only (API 0.82).
+        :param filters: Those objects only for which they hold.
+        :param dedup_strategy: ``skip`` (the vendor's default), ``replace`` or ``force``: what happens to
+            objects that have documents already (API 0.82).
+        :raises MixpeekConfigError: an argument is wrong; nothing was sent.
+        """
+        return self._run(
+            _collection_flows.trigger(
+                self._session,
+                collection,
+                buckets=buckets,
+                object_ids=object_ids,
+                filters=filters,
+                dedup_strategy=dedup_strategy,
             )
         )
 

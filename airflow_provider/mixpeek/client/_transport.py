@@ -66,8 +66,12 @@ def drive(flow: Flow[R], send: Callable[[Request], Answer], sleep: Callable[[flo
                 else:
                     step = flow.send(results)
             elif isinstance(step, Work):
-                step.do()
-                step = flow.send(None)
+                try:
+                    step.do()
+                except MixpeekError as error:
+                    step = flow.throw(error)
+                else:
+                    step = flow.send(None)
             else:
                 try:
                     sleep(step.seconds)
@@ -106,8 +110,12 @@ async def adrive(
                 else:
                     step = flow.send(results)
             elif isinstance(step, Work):
-                await asyncio.to_thread(step.do)
-                step = flow.send(None)
+                try:
+                    await asyncio.to_thread(step.do)
+                except MixpeekError as error:
+                    step = flow.throw(error)
+                else:
+                    step = flow.send(None)
             else:
                 await sleep(step.seconds)
                 step = flow.send(None)

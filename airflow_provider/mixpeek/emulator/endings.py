@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 PROCESS_BATCH = "api_buckets_batches_process"
 CONFIRM_UPLOAD = "api_buckets_uploads_confirm"
 CONFIRM_UPLOADS = "api_buckets_uploads_batch_confirm"
+TRIGGER_COLLECTION = "api_collections_trigger"
 DELETE_BUCKET = "api_buckets_delete"
 CREATE_NAMESPACE = "api_namespaces_create"
 # Of the legacy generation, whose tasks have no type to show.
@@ -101,6 +102,7 @@ _ENDINGS: dict[str, Callable[[State, Task], None]] = {
     # The object is made when it is confirmed; the upload only does not tell of it before its task ends.
     CONFIRM_UPLOAD: lambda _state, _task: None,
     CONFIRM_UPLOADS: lambda _state, _task: None,
+    TRIGGER_COLLECTION: lambda _state, _task: None,
     DELETE_BUCKET: _drop_bucket,
     CREATE_NAMESPACE: lambda _state, _task: None,
     WRITE_OBJECT: _end_writing,

@@ -8,7 +8,7 @@ from .errors import Refusal
 
 if TYPE_CHECKING:
     from .context import Inside
-    from .records import Bucket, StoredObject
+    from .records import Bucket, Collection, StoredObject
 
 
 def bucket_in(inside: Inside, bucket_id: str, *, writing: bool = False) -> Bucket:
@@ -23,6 +23,20 @@ def bucket_in(inside: Inside, bucket_id: str, *, writing: bool = False) -> Bucke
     if writing and bucket.deletion is not None:
         raise Refusal(409, f"Bucket '{bucket_id}' is being deleted (task {bucket.deletion.task_id})")
     return bucket
+
+
+def collection_in(inside: Inside, name_or_id: str) -> Collection:
+    """The collection of an id or a name.
+
+    :raises Refusal: 404.
+    """
+    collections = inside.namespace.collections
+    found = collections.get(name_or_id) or next(
+        (each for each in collections.values() if each.name == name_or_id), None
+    )
+    if found is None:
+        raise Refusal(404, f"Collection '{name_or_id}' was not found in namespace '{inside.namespace.name}'")
+    return found
 
 
 def object_in(bucket: Bucket, object_id: str) -> StoredObject:

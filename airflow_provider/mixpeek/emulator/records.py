@@ -1,4 +1,4 @@
-"""What the emulator keeps records of: namespaces, buckets, objects, uploads, batches, tasks."""
+"""What the emulator keeps records of: namespaces, buckets, collections, objects, uploads, batches, tasks."""
 
 from __future__ import annotations
 
@@ -230,6 +230,21 @@ class Upload:
 
 
 @dataclass(slots=True)
+class Collection:
+    """What documents are made of objects; here it is no more than where it reads from."""
+
+    collection_id: str
+    sequence: int
+    namespace: Namespace
+    definition: dict[str, Any]
+    created: float
+
+    @property
+    def name(self) -> str:
+        return str(self.definition["collection_name"])
+
+
+@dataclass(slots=True)
 class Namespace:
     """A world of its own: buckets of one namespace are unknown in another.
 
@@ -242,7 +257,8 @@ class Namespace:
     created: float
     definition: dict[str, Any] = field(default_factory=dict)
     buckets: dict[str, Bucket] = field(default_factory=dict)
+    collections: dict[str, Collection] = field(default_factory=dict)
     task: Task | None = None
 
 
-Record = Namespace | Bucket | StoredObject | Upload | Batch | Task
+Record = Namespace | Bucket | Collection | StoredObject | Upload | Batch | Task

@@ -21,11 +21,12 @@ from .endings import (
     DELETE_BUCKET,
     DELETE_OBJECT,
     PROCESS_BATCH,
+    TRIGGER_COLLECTION,
     WRITE_OBJECT,
     end,
 )
 from .errors import Refusal
-from .records import Batch, Bucket, Namespace, Outcome, Record, StoredObject, Task, Upload, Words
+from .records import Batch, Bucket, Collection, Namespace, Outcome, Record, StoredObject, Task, Upload, Words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,6 +135,8 @@ class State:
                 self._await(record)
             case Bucket():
                 record.namespace.buckets[record.bucket_id] = self.buckets[record.bucket_id] = record
+            case Collection():
+                record.namespace.collections[record.collection_id] = record
             case StoredObject():
                 self._index(self.buckets[record.bucket_id], record)
             case Upload():
@@ -223,6 +226,19 @@ class State:
             self._drop(stored)
         del self.buckets[bucket.bucket_id], bucket.namespace.buckets[bucket.bucket_id]
         self._drop(bucket)
+
+    # --- collections ---
+
+    def add_collection(self, namespace: Namespace, definition: dict[str, Any], now: float) -> Collection:
+        collection = Collection(f"col_{_ids(6)}", next(self._sequence), namespace, definition, now)
+        namespace.collections[collection.collection_id] = collection
+        self.touch(collection)
+        return collection
+
+    def trigger_nothing(self, collection: Collection, now: float) -> Task:
+        """Start the task of a trigger that found no object: it ends at once, SKIPPED."""
+        about = {"collection_id": collection.collection_id}
+        return self._start(TRIGGER_COLLECTION, about, now, Outcome("SKIPPED", seconds=0))
 
     # --- objects ---
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import json_text
-from .records import Batch, Bucket, Namespace, Outcome, Record, StoredObject, Task, Upload
+from .records import Batch, Bucket, Collection, Namespace, Outcome, Record, StoredObject, Task, Upload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,6 +29,7 @@ _KINDS: tuple[tuple[type[Record], str], ...] = (
     (Task, "task_id"),
     (Namespace, "name"),
     (Bucket, "bucket_id"),
+    (Collection, "collection_id"),
     (StoredObject, "object_id"),
     (Upload, "upload_id"),
     (Batch, "batch_id"),
@@ -36,7 +37,7 @@ _KINDS: tuple[tuple[type[Record], str], ...] = (
 _ID_OF: dict[type[Record], str] = dict(_KINDS)
 # Made again from the other records, or by the program itself.
 _NOT_KEPT = frozenset(
-    {"objects", "buckets", "batches", "uploads", "size_bytes", "words"}
+    {"objects", "buckets", "batches", "collections", "uploads", "size_bytes", "words"}
     | {"by_idempotency_key", "by_unique_key", "by_content"}
 )
 
@@ -141,6 +142,8 @@ class Storage:
                     bucket = Bucket(**row | {"namespace": namespaces[row["namespace"]]})
                     buckets[bucket.bucket_id] = bucket
                     yield bucket
+                elif kind is Collection:
+                    yield Collection(**row | {"namespace": namespaces[row["namespace"]]})
                 elif kind is StoredObject:
                     body_hash = row["body_hash"]
                     row["body_hash"] = None if body_hash is None else bytes.fromhex(body_hash)

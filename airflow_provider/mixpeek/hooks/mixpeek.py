@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
 
     from airflow_provider.mixpeek.client import AsyncMixpeekClient, MixpeekClient, Settings
-    from airflow_provider.mixpeek.client._processing import Batches, Tasks
+    from airflow_provider.mixpeek.client._processing import Batches, Collections, Tasks
     from airflow_provider.mixpeek.client._resources import Buckets, Namespaces, Objects
     from airflow_provider.mixpeek.client._uploads import Uploads
 
@@ -119,6 +119,11 @@ class MixpeekHook(BaseHook):
     def batches(self) -> Batches:
         """Batches of a bucket."""
         return self.client.batches
+
+    @property
+    def collections(self) -> Collections:
+        """Collections of the connection's namespace."""
+        return self.client.collections
 
     @property
     def tasks(self) -> Tasks:

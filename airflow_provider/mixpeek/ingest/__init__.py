@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from airflow_provider.mixpeek.ingest._blob import Blob
     from airflow_provider.mixpeek.ingest._checkpoint import Checkpoint, FileCheckpoint
     from airflow_provider.mixpeek.ingest._errors import MappingError, SourceError
     from airflow_provider.mixpeek.ingest._ingest import ingest
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 # DAG files name an ObjectMapping, and are parsed all day: nothing else is loaded for it.
 _HOME = {
+    "Blob": "_blob",
     "Checkpoint": "_checkpoint",
     "FileCheckpoint": "_checkpoint",
     "FilesRejectedError": "_upload_files",
@@ -57,6 +59,7 @@ _HOME = {
 }
 
 __all__ = [
+    "Blob",
     "Checkpoint",
     "FileCheckpoint",
     "FilesRejectedError",

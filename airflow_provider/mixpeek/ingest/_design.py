@@ -13,10 +13,14 @@ from airflow_provider.mixpeek.ingest._errors import MappingError
 from airflow_provider.mixpeek.ingest._identity import Keyer, Mode, row_keyer
 from airflow_provider.mixpeek.ingest._mapping import ObjectMapping, Plan, plan
 from airflow_provider.mixpeek.ingest._options import Options
+from airflow_provider.mixpeek.ingest._row_files import RowFiles
 from airflow_provider.mixpeek.ingest._rows import INGEST_HASH, INGEST_KEY, Form
 from airflow_provider.mixpeek.ingest._sending import Policy, Target
 from airflow_provider.mixpeek.ingest._sources import Source
 from airflow_provider.mixpeek.ingest._world import World
+
+#: Objects of one request whose files are uploaded before.
+_MOST_WITH_FILES = 10
 
 log = logging.getLogger("airflow_provider.mixpeek.ingest")
 
@@ -66,8 +70,13 @@ class Design:
 
     @property
     def max_objects(self) -> int:
-        """Objects of one request at most; a bucket with a unique key takes them one by one."""
-        return 1 if self.unique else self._api.max_objects_per_request
+        """
+        Objects of one request at most; a bucket with a unique key takes them one by one.
+
+        Those with files are few, since the files of a request are uploaded one after another.
+        """
+        most = 1 if self.unique else self._api.max_objects_per_request
+        return min(most, _MOST_WITH_FILES) if self.plan.files else most
 
     @property
     def repeatable(self) -> bool:
@@ -92,6 +101,8 @@ class Design:
             columns=self._source.columns,
             metadata_is_declared=self._api.metadata_is_declared,
         )
+        if planned.files:
+            self._api.check_uploads()
         if self._mapping is None:
             _tell_columns(planned, self._source.columns or ())
         self._check_names(planned)
@@ -126,6 +137,7 @@ class Design:
             started=started,
             on_changed=self._options.on_changed,
             skip_duplicates=self._options.skip_duplicates,
+            files=RowFiles(self._bucket.bucket_id, self.plan.files) if self.plan.files else None,
         )
 
     def keyer(self) -> Keyer:

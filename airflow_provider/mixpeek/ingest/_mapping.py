@@ -13,6 +13,7 @@ from string import Formatter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider.mixpeek.client._schema import METADATA, SYSTEM_NAMES, is_blob_type
+from airflow_provider.mixpeek.ingest._blob import Blob, blob_of
 from airflow_provider.mixpeek.ingest._errors import MappingError
 from airflow_provider.mixpeek.ingest._typed import text_of
 from airflow_provider.mixpeek.ingest._values import NoFormError, PlainColumn, convert
@@ -26,7 +27,8 @@ class ObjectMapping:
     """
     Which columns become what of an object.
 
-    :param blobs: Bucket property -> column.
+    :param blobs: Bucket property -> column, or a :class:`Blob` of it: ``Blob(column="path", source="file")``
+        uploads files.
     :param metadata: Columns that travel as fields: at the object's root where the schema declares them, else
         inside ``metadata``.
     :param key_prefix: Path of the object in its bucket, with columns in braces: ``"/products/{category}"``;
@@ -36,15 +38,21 @@ class ObjectMapping:
     :raises MappingError: a part is not of the type it should be.
     """
 
-    blobs: Mapping[str, str]
+    blobs: Mapping[str, str | Blob]
     metadata: Sequence[str] = ()
     key_prefix: str | None = None
     idempotency_key: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         problems = []
-        if not isinstance(self.blobs, Mapping) or not all(map(_is_name, (*self.blobs, *self.blobs.values()))):
-            problems.append(f"blobs is a dict of property -> column, both texts, not {self.blobs!r}")
+        blobs: dict[str, str | Blob] = {}
+        for name, given in self.blobs.items() if isinstance(self.blobs, Mapping) else [("", None)]:
+            blob = blob_of(given)
+            if blob is None or not _is_name(name) or not blob.column:
+                problems.append(f"blobs is a dict of property -> column, both texts, not {self.blobs!r}")
+                break
+            problems += [f"blobs[{name!r}]: {problem}" for problem in blob.problems()]
+            blobs[name] = given if isinstance(given, str) else blob
         for name in ("metadata", "idempotency_key"):
             columns = getattr(self, name)
             if columns is None and name == "idempotency_key":
@@ -62,7 +70,7 @@ class ObjectMapping:
         if problems:
             raise MappingError(problems)
         # Copies, so that the user's lists can change and the mapping cannot.
-        object.__setattr__(self, "blobs", dict(self.blobs))
+        object.__setattr__(self, "blobs", blobs)
         object.__setattr__(self, "metadata", tuple(self.metadata))
         if self.idempotency_key is not None:
             object.__setattr__(self, "idempotency_key", tuple(self.idempotency_key))
@@ -137,6 +145,7 @@ class Plan:
     A mapping that fits: what to read and where each column goes.
 
     :param blobs: Blobs of each object.
+    :param files: Those that are uploaded, and the folder that their cells are paths below; None: any path.
     :param fields: Fields at the object's root; the schema declares them.
     :param metadata: Columns that go into the one nested ``metadata`` object.
     :param key_prefix: None where objects have none.
@@ -146,6 +155,7 @@ class Plan:
     """
 
     blobs: tuple[Feed, ...]
+    files: Mapping[str, str | None]
     fields: tuple[Feed, ...]
     metadata: tuple[str, ...]
     key_prefix: KeyPrefix | None
@@ -178,8 +188,10 @@ def plan(
     if mapping is None:
         mapping = _by_name(properties, columns)
     check = _Check(properties, columns, root_is_shared=metadata_is_declared)
+    blobs = {name: blob for name, given in mapping.blobs.items() if (blob := blob_of(given))}
     made = Plan(
-        blobs=tuple(check.blob(name, column) for name, column in mapping.blobs.items()),
+        blobs=tuple(check.blob(name, blob) for name, blob in blobs.items()),
+        files={name: blob.folder for name, blob in blobs.items() if blob.source == "file"},
         fields=tuple(
             check.root_field(column, mapping.blobs) for column in mapping.metadata if column in properties
         ),
@@ -252,13 +264,16 @@ class _Check:
             if column not in known
         ]
 
-    def blob(self, name: str, column: str) -> Feed:
-        self.known(f"blobs[{name!r}]", [column])
+    def blob(self, name: str, blob: Blob) -> Feed:
+        self.known(f"blobs[{name!r}]", [blob.column])
+        kind = self._properties.get(name, "")
         if name not in self._properties:
             self.problems.append(f"the bucket has no property {name!r}{_suggest(name, self._properties)}")
-        return Feed(name, self._properties.get(name, ""), column)
+        elif blob.source == "file" and not is_blob_type(kind):
+            self.problems.append(f"the property {name!r} is of type {kind}, which is no file's")
+        return Feed(name, kind, blob.column)
 
-    def root_field(self, column: str, blobs: Mapping[str, str]) -> Feed:
+    def root_field(self, column: str, blobs: Mapping[str, str | Blob]) -> Feed:
         kind = self._properties[column]
         if is_blob_type(kind):
             self.problems.append(

@@ -14,6 +14,7 @@ from airflow_provider.mixpeek.ingest._json_text import dumps
 from airflow_provider.mixpeek.ingest._ledger import Lines
 from airflow_provider.mixpeek.ingest._mapping import Plan
 from airflow_provider.mixpeek.ingest._report import RejectedRow
+from airflow_provider.mixpeek.ingest._row_files import path_column
 from airflow_provider.mixpeek.ingest._sources import Block
 from airflow_provider.mixpeek.ingest._typed import blob_column, typed_column
 from airflow_provider.mixpeek.ingest._values import PlainColumn, plain_column
@@ -100,8 +101,14 @@ def prepare(block: Block, plan: Plan, keyer: Keyer, form: Form, *, start: int = 
         (
             name,
             kind,
+            # The file's upload takes the place of its path when the row is sent.
+            "upload_id" if name in plan.files else "data",
             problems.of(
-                column, blob_column(plain[column], kind, form.wire.blob_forms), required=name in plan.required
+                column,
+                path_column(plain[column])
+                if name in plan.files
+                else blob_column(plain[column], kind, form.wire.blob_forms),
+                required=name in plan.required,
             ),
         )
         for name, kind, column in plan.blobs
@@ -114,7 +121,7 @@ def prepare(block: Block, plan: Plan, keyer: Keyer, form: Form, *, start: int = 
     if metadata and METADATA in plan.required:
         problems.without_metadata(metadata)
     unique = _unique(dict(fields), form.unique, problems)
-    problems.without_blob([column for _, _, column in plan.blobs], [values for _, _, values in blobs])
+    problems.without_blob([column for _, _, column in plan.blobs], [values for *_, values in blobs])
     prefixes: Sequence[str | None] = ()
     if plan.key_prefix is not None:
         prefixes = problems.of(None, plan.key_prefix.column(plain, rows=len(block)), required=False)
@@ -144,8 +151,8 @@ def prepare(block: Block, plan: Plan, keyer: Keyer, form: Form, *, start: int = 
             kept[INGEST_HASH] = hashes[index]
         made = form.wire.object_body(
             blobs=[
-                {"property": name, "type": kind, "data": values[index]}
-                for name, kind, values in blobs
+                {"property": name, "type": kind, form_of_data: values[index]}
+                for name, kind, form_of_data, values in blobs
                 if values[index] is not None
             ],
             fields={name: values[index] for name, values in fields if values[index] is not None},

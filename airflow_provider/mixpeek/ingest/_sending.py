@@ -31,6 +31,7 @@ from airflow_provider.mixpeek.ingest._lookup import (
 )
 from airflow_provider.mixpeek.ingest._report import RejectedRow
 from airflow_provider.mixpeek.ingest._results import Later, Result, Stored, Unclear
+from airflow_provider.mixpeek.ingest._row_files import RowFiles
 from airflow_provider.mixpeek.waiting import Outcome
 
 OnChanged = Literal["keep", "reject"]
@@ -59,6 +60,7 @@ class Target:
     :param started: When this try was, on the session's clock; earlier ones were over then.
     :param on_changed: What becomes of a row whose object was made of other values.
     :param skip_duplicates: The server may return an object that is there instead of storing one.
+    :param files: What uploads the files of rows that bring some; None where none does.
     """
 
     bucket_id: str
@@ -70,18 +72,42 @@ class Target:
     started: float = 0.0
     on_changed: OnChanged = "keep"
     skip_duplicates: bool = False
+    files: RowFiles | None = None
 
 
 def send(action: SendObjects, session: Session, target: Target) -> Flow[Tell]:
     """Store the rows of a request."""
-    if target.unique:
-        (row,) = action.rows
-        results = [(yield from _send_unique(row, session, target))]
-    elif target.repeatable or not target.marked:
-        results = yield from _store(action.rows, session, target)
+    if target.files is None:
+        results = yield from _send(action.rows, session, target)
     else:
-        results = yield from _store_once(action.rows, session, target)
+        results = yield from _send_with_files(action.rows, session, target, target.files)
     return lambda run: run.stored(action, results)
+
+
+def _send(rows: Sequence[Row], session: Session, target: Target) -> Flow[list[Result]]:
+    if target.unique:
+        (row,) = rows
+        return [(yield from _send_unique(row, session, target))]
+    if target.repeatable or not target.marked:
+        return (yield from _store(rows, session, target))
+    return (yield from _store_once(rows, session, target))
+
+
+def _send_with_files(
+    rows: Sequence[Row], session: Session, target: Target, files: RowFiles
+) -> Flow[list[Result]]:
+    ready, refused = yield from files.bring(rows, session)
+    results: dict[int, Result] = {**refused}
+    if ready:
+        try:
+            sent = yield from _send(ready, session, target)
+        except MixpeekStatusError as error:
+            if not refused or not blame.is_about_rows(error):
+                raise
+            # Its places are not those of the rows: which one is to blame is found out without the refused.
+            sent = [Later(None) for _ in ready]
+        results |= zip([row.number for row in ready], sent, strict=True)
+    return [results[row.number] for row in rows]
 
 
 def look(action: LookAtObjects, session: Session, target: Target) -> Flow[Tell]:

@@ -1,30 +1,45 @@
-"""Files become objects, one of each: several at once, and what was stored is not sent again."""
+"""Files become objects, one of each or of several: what was stored is not sent again."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import dataclass
-from pathlib import PurePosixPath
-from string import Formatter
-from typing import IO, TYPE_CHECKING, Any, cast
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider.mixpeek.client import (
+    BucketSchema,
     MixpeekConfigError,
+    MixpeekConflictError,
     MixpeekError,
+    MixpeekObject,
     MixpeekStatusError,
+    NewBlob,
     UploadedFile,
 )
+from airflow_provider.mixpeek.client._schema import is_blob_type
 from airflow_provider.mixpeek.ingest import _blame as blame
 from airflow_provider.mixpeek.ingest._errors import SourceError
+from airflow_provider.mixpeek.ingest._file_groups import Group, GroupRule, Member
+from airflow_provider.mixpeek.ingest._file_values import (
+    OF_A_FILE,
+    OF_A_GROUP,
+    NoRowError,
+    Table,
+    check_templates,
+    of_a_file,
+)
 from airflow_provider.mixpeek.ingest._listing import Listed, listed
 from airflow_provider.mixpeek.ingest._locations import locate
+from airflow_provider.mixpeek.ingest._row_files import OpenableFile
 
 if TYPE_CHECKING:
     from airflow_provider.mixpeek.client import MixpeekClient
 
-#: What a template of metadata may name of a file.
-FIELDS = ("path", "folder", "name", "stem", "suffix")
+#: Begins the idempotency keys of objects that several files become.
+_KEY_VERSION = "mpf1-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,68 +98,68 @@ def upload_files(
     files: Any,
     *,
     blob_property: str | None = None,
+    group_by: str | None = None,
     metadata: Mapping[str, str] | None = None,
+    table: Any = None,
+    table_key: str = "file",
     at_once: int = 4,
     max_rejected: int = 0,
 ) -> FilesReport:
     """
-    Make an object of each file.
+    Make an object of each file, or of several.
 
     A file whose bytes the bucket has is not sent again: the server is asked by its SHA-256. So a second call
-    goes on where one that was killed had been, and files of the same bytes are one object.
+    goes on where one that was killed had been, and files of the same bytes are one object. An object of
+    several files has an idempotency key of its name and their bytes.
 
     :param bucket: Name or id of the bucket.
     :param files: A folder (with all that is below it), a glob, a file, or a list of these; local, or URLs
         that fsspec reads. Names that begin with ``.`` or ``_`` are left out.
     :param blob_property: Property of the bucket's schema that a file becomes; None: the only file property.
+    :param group_by: A regular expression that the whole path matches, below the folder: its group ``object``
+        names the object that a file is of, its group ``property`` what it is there, as in
+        ``(?P<object>.+)-(?P<property>front|back)[.]jpg``. None: each file is an object.
     :param metadata: Property of the schema to its value, in which ``{path}``, ``{folder}``, ``{name}``,
-        ``{stem}`` and ``{suffix}`` are the file's.
-    :param at_once: Files on their way at once.
-    :param max_rejected: Files that may be rejected: unreadable, empty, too large, refused by the server.
+        ``{stem}`` and ``{suffix}`` are the file's; with ``group_by`` there is ``{object}``.
+    :param table: A table with further values, as ``ingest`` takes rows; it is read as a whole. Columns named
+        like properties of the schema are used, and win over ``metadata``.
+    :param table_key: The column that says which file a row is about, by its path or its name alone; with
+        ``group_by`` which object. A file without a row is rejected.
+    :param at_once: Objects whose files are on their way at once.
+    :param max_rejected: Files that may be rejected: unreadable, empty, too large, refused by the server,
+        without a place in the rule or the table.
     :raises FilesRejectedError: more were; the others are stored.
     :raises MixpeekConfigError: an argument is wrong; nothing was sent.
     :raises MixpeekError: the server or the key failed; a second call goes on.
     """
     if at_once < 1:
         raise MixpeekConfigError(f"at_once is {at_once}, and must be at least 1")
-    values = dict(metadata or {})
-    _check(values)
+    templates = dict(metadata or {})
+    check_templates(templates, OF_A_FILE if group_by is None else OF_A_GROUP)
     mixpeek.session.api.check_uploads()
-    bucket_id = mixpeek.buckets.find(bucket).bucket_id
-    found = _found(files)
-
-    def one(file: Listed) -> UploadedFile | RejectedFile:
-        shown = _shown(file)
-        try:
-            return mixpeek.uploads.upload_file(
-                bucket_id,
-                _Openable(file),
-                blob_property=blob_property,
-                object_metadata=_filled(values, shown) or None,
-            )
-        except (MixpeekConfigError, SourceError) as error:
-            return RejectedFile(shown, error.message)
-        except MixpeekStatusError as error:
-            if not blame.is_about_rows(error):
-                raise
-            return RejectedFile(shown, error.message, error.type)
-
-    pool = ThreadPoolExecutor(at_once, thread_name_prefix="mixpeek-upload")
-    try:
-        futures = [pool.submit(one, file) for file in found]
-        done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-        for future in done:
-            # Raises what is no file's fault; the files behind it are not begun.
-            future.result()
-        results = [future.result() for future in futures]
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-    named = [_shown(file) for file in found]
+    target = mixpeek.buckets.find(bucket)
+    schema = target.bucket_schema or BucketSchema()
+    for_files = [name for name, declared in schema.properties.items() if is_blob_type(declared.type)]
+    rule = None if group_by is None else GroupRule(group_by, blob_property, for_files)
+    if rule is not None and (target.unique_key or not mixpeek.has_idempotency_keys()):
+        raise MixpeekConfigError(
+            "objects of several files need idempotency keys, which buckets with a unique key and servers of "
+            "API 0.81 do not take",
+            hint='Ingest a table whose columns name the files: Blob(column=..., source="file").',
+        )
+    sidecar = None if table is None else Table.read(table, key=table_key, schema=schema)
+    found = [(_shown(file), file) for file in _found(files)]
+    if rule is None:
+        groups = [Group(path, [Member(file, path, blob_property)]) for path, file in found]
+        left: list[tuple[str, str]] = []
+    else:
+        groups, left = rule.groups(found)
+    uploads = _Uploads(mixpeek, target.bucket_id, schema, templates, sidecar, grouped=rule is not None)
+    results: list[_Result] = [RejectedFile(path, reason) for path, reason in left]
+    results += [each for done in _at_once(uploads.store, groups, at_once) for each in done]
     report = FilesReport(
-        bucket_id,
-        tuple(
-            (name, each) for name, each in zip(named, results, strict=True) if isinstance(each, UploadedFile)
-        ),
+        target.bucket_id,
+        tuple(each for each in results if isinstance(each, tuple)),
         tuple(each for each in results if isinstance(each, RejectedFile)),
     )
     if len(report.rejected) > max_rejected:
@@ -152,15 +167,124 @@ def upload_files(
     return report
 
 
-class _Openable:
-    """A listed file as the client takes files."""
+_Result = RejectedFile | tuple[str, UploadedFile]
 
-    def __init__(self, file: Listed) -> None:
-        self.name = file.name
-        self._location = file.location
 
-    def open(self, _mode: str) -> IO[bytes]:
-        return cast("IO[bytes]", self._location.open())
+class _Uploads:
+    """Stores one group after another; several may be under way."""
+
+    def __init__(
+        self,
+        mixpeek: MixpeekClient,
+        bucket_id: str,
+        schema: BucketSchema,
+        templates: Mapping[str, str],
+        table: Table | None,
+        *,
+        grouped: bool,
+    ) -> None:
+        self._mixpeek = mixpeek
+        self._bucket_id = bucket_id
+        self._schema = schema
+        self._templates = templates
+        self._table = table
+        self._grouped = grouped
+
+    def store(self, group: Group) -> list[_Result]:
+        """
+        Store one object.
+
+        :raises MixpeekError: it failed, and that is no file's fault.
+        """
+        try:
+            values = self._values(group.name)
+        except NoRowError as error:
+            return _all_rejected(group, str(error))
+        if not self._grouped:
+            (member,) = group.members
+            told = self._upload(member, object_metadata=values or None)
+            return [told if isinstance(told, RejectedFile) else (member.path, told)]
+        uploaded: list[tuple[Member, UploadedFile]] = []
+        rejected: list[_Result] = []
+        for member in group.members:
+            told = self._upload(member, create_object=False)
+            if isinstance(told, RejectedFile):
+                rejected.append(told)
+            else:
+                uploaded.append((member, told))
+        if not rejected:
+            return self._create(group, uploaded, values)
+        # An object that lacks one of its files would not be made whole by a second call.
+        why = f"no object is made of it, since another file of {group.name!r} is rejected"
+        return [*rejected, *(RejectedFile(member.path, why) for member, _ in uploaded)]
+
+    def _upload(self, member: Member, **how: Any) -> UploadedFile | RejectedFile:
+        try:
+            return self._mixpeek.uploads.upload_file(
+                self._bucket_id,
+                OpenableFile(member.file.location),
+                blob_property=member.property,
+                **how,
+            )
+        except (MixpeekConfigError, SourceError) as error:
+            return RejectedFile(member.path, error.message)
+        except MixpeekStatusError as error:
+            if not blame.is_about_rows(error):
+                raise
+            return RejectedFile(member.path, error.message, error.type)
+
+    def _create(
+        self, group: Group, uploaded: Sequence[tuple[Member, UploadedFile]], values: Mapping[str, Any]
+    ) -> list[_Result]:
+        identity = [group.name, *sorted((str(member.property), file.sha256) for member, file in uploaded)]
+        digest = blake2b(json.dumps([self._bucket_id, identity]).encode(), digest_size=20).hexdigest()
+        try:
+            made = self._mixpeek.objects.create(
+                self._bucket_id,
+                blobs=[
+                    NewBlob(property=name, type=self._schema.properties[name].type, upload_id=file.upload_id)
+                    for name, file in ((str(member.property), file) for member, file in uploaded)
+                ],
+                fields=values,
+                idempotency_key=_KEY_VERSION + digest,
+            )
+        except MixpeekConflictError as error:
+            return _all_rejected(group, error.message, error.type)
+        except MixpeekStatusError as error:
+            if not blame.is_about_rows(error):
+                raise
+            return _all_rejected(group, error.message, error.type)
+        assert isinstance(made, MixpeekObject), "a server that takes files answers the object"  # noqa: S101
+        return [(member.path, replace(file, object_id=made.object_id)) for member, file in uploaded]
+
+    def _values(self, name: str) -> dict[str, Any]:
+        known = {"object": name} if self._grouped else of_a_file(name)
+        values: dict[str, Any] = {
+            key: template.format_map(known) for key, template in self._templates.items()
+        }
+        if self._table is not None:
+            names = (name,) if self._grouped else (known["path"], known["name"])
+            values = {**values, **self._table.values(*names)}
+        return values
+
+
+def _all_rejected(group: Group, reason: str, error_type: str = "") -> list[_Result]:
+    return [RejectedFile(member.path, reason, error_type) for member in group.members]
+
+
+def _at_once(
+    store: Callable[[Group], list[_Result]], groups: Sequence[Group], at_once: int
+) -> list[list[_Result]]:
+    pool = ThreadPoolExecutor(at_once, thread_name_prefix="mixpeek-upload")
+    try:
+        futures = [pool.submit(store, group) for group in groups]
+        done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+        for future in done:
+            # Raises what is no file's fault; the files behind it are not begun.
+            future.result()
+        return [future.result() for future in futures]
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _found(files: Any) -> list[Listed]:
@@ -178,29 +302,3 @@ def _found(files: Any) -> list[Listed]:
 
 def _shown(file: Listed) -> str:
     return file.relative or file.name
-
-
-def _check(values: Mapping[str, str]) -> None:
-    for name, template in values.items():
-        try:
-            fields = {field for _, field, _, _ in Formatter().parse(template) if field is not None}
-        except (ValueError, TypeError):
-            fields = {"?"}
-        if not fields <= set(FIELDS):
-            raise MixpeekConfigError(
-                f"the metadata {name!r} is no template of {', '.join(FIELDS)}: {template!r}",
-                hint="For example {'title': '{stem}', 'shelf': '{folder}'}; double a brace that is one.",
-            )
-
-
-def _filled(values: Mapping[str, str], shown: str) -> dict[str, str]:
-    path = PurePosixPath(shown)
-    folder = "" if str(path.parent) == "." else str(path.parent)
-    of_file = {
-        "path": shown,
-        "folder": folder,
-        "name": path.name,
-        "stem": path.stem,
-        "suffix": path.suffix,
-    }
-    return {name: template.format_map(of_file) for name, template in values.items()}

@@ -49,7 +49,10 @@ class World:
         scope: str,
     ) -> World:
         """The world of a load."""
-        mapping = [plan.blobs, plan.fields, plan.metadata, plan.key_prefix and asdict(plan.key_prefix)]
+        mapping: list[Any] = [plan.blobs, plan.fields, plan.metadata]
+        mapping.append(plan.key_prefix and asdict(plan.key_prefix))
+        if plan.files:
+            mapping.append(dict(plan.files))
         keys = [KEY_VERSION, mode, scope, plan.key_columns if mode == "columns" else plan.identity_columns]
         return cls(bucket_id, part, source, _digest(mapping), _digest(keys))
 

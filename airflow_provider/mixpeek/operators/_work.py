@@ -20,6 +20,7 @@ from airflow_provider.mixpeek._airflow_versions import (
 from airflow_provider.mixpeek._supervisor import undisturbed
 from airflow_provider.mixpeek.client._wait_for import A_DAY, flattened
 from airflow_provider.mixpeek.hooks.mixpeek import MixpeekHook
+from airflow_provider.mixpeek.operators import _outlets
 from airflow_provider.mixpeek.operators._kill import Kill, TaskKilledError
 from airflow_provider.mixpeek.operators._store import StoreCheckpoint, begin_try
 
@@ -45,6 +46,7 @@ class WorkOperator(BaseOperator):
     :param partial_ok: Take work of which a part failed for done.
     :param max_failed_looks: Looks in a row that may fail before contact counts as lost.
     :param cancel_on_kill: Cancel the work when Airflow gives the task up, or a person clears it.
+    :param emit_asset: Tell Airflow that the asset of the bucket has changed, once the task has succeeded.
     :param mixpeek_conn_id: Id of the connection.
     :raises ValueError: ``wait_timeout`` or ``max_failed_looks`` is no such number.
     """
@@ -61,6 +63,7 @@ class WorkOperator(BaseOperator):
         partial_ok: bool = False,
         max_failed_looks: int = 10,
         cancel_on_kill: bool = False,
+        emit_asset: bool = False,
         mixpeek_conn_id: str,
         **kwargs: Any,
     ) -> None:
@@ -75,7 +78,10 @@ class WorkOperator(BaseOperator):
         self.partial_ok = partial_ok
         self.max_failed_looks = max_failed_looks
         self.cancel_on_kill = cancel_on_kill
+        self.emit_asset = emit_asset
         self.mixpeek_conn_id = mixpeek_conn_id
+        if emit_asset:
+            _outlets.declare(self)
         self._kill = Kill()
 
     def start(
@@ -103,10 +109,12 @@ class WorkOperator(BaseOperator):
         with self._under_way() as work:
             if self.cancel_on_kill:
                 _check_cancelling(work.mixpeek)
+            if self.emit_asset:
+                _outlets.check_namespace(work.mixpeek)
             work.checkpoint, rerun_number = begin_try(context, without_store=self.without_store)
             result = self.start(work.mixpeek, context, work.checkpoint, rerun_number)
             work.waits = flattened(result["waits"])
-            return self._go_on(work.mixpeek, context, result, work.waits)
+            return self._told(context, work.mixpeek, self._go_on(work.mixpeek, context, result, work.waits))
 
     def on_kill(self) -> None:
         """End within seconds, with a note of how far it is; batches go on, unless it cancels them."""
@@ -203,7 +211,7 @@ class WorkOperator(BaseOperator):
                     since=taken.since,
                     deadline=taken.deadline,
                 )
-            return self._finished(work.mixpeek, result, taken.partial)
+            return self._told(context, work.mixpeek, self._finished(work.mixpeek, result, taken.partial))
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """
@@ -264,6 +272,18 @@ class WorkOperator(BaseOperator):
         else:
             self.log.info("All is done.")
         return {**result, "failed": count, "failed_objects": named}
+
+    def _told(self, context: Context, mixpeek: MixpeekClient, result: dict[str, Any]) -> dict[str, Any]:
+        """The same result, told to Airflow as the event of an asset."""
+        _outlets.tell(
+            self,
+            context,
+            namespace=mixpeek.session.settings.namespace,
+            bucket=getattr(self, "bucket", None) or result.get("bucket_id"),
+            result=result,
+            emit=self.emit_asset,
+        )
+        return result
 
     # -- cancelling ----------------------------------------------------------------------------------------
 

@@ -49,6 +49,8 @@ class MixpeekProcessObjectsOperator(WorkOperator):
     :param cancel_on_kill: Cancel the batches when the task is killed, marked failed or marked successful; and
         when it is cleared, after which the new try submits its own. Never at a time-out or when a triggerer
         stops.
+    :param emit_asset: Tell Airflow, once the task has succeeded, that the asset
+        ``mixpeek://{namespace}/{bucket}`` has changed, as the connection and ``bucket`` name the two.
     :param mixpeek_conn_id: Id of the connection (templated).
     :raises ValueError: not exactly one of ``objects`` and ``filters`` is given, or ``filters`` without
         ``bucket``.
@@ -74,6 +76,7 @@ class MixpeekProcessObjectsOperator(WorkOperator):
         partial_ok: bool = False,
         max_failed_looks: int = 10,
         cancel_on_kill: bool = False,
+        emit_asset: bool = False,
         mixpeek_conn_id: str = MixpeekHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -84,6 +87,7 @@ class MixpeekProcessObjectsOperator(WorkOperator):
             partial_ok=partial_ok,
             max_failed_looks=max_failed_looks,
             cancel_on_kill=cancel_on_kill,
+            emit_asset=emit_asset,
             mixpeek_conn_id=mixpeek_conn_id,
             **kwargs,
         )

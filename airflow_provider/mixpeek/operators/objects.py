@@ -90,6 +90,8 @@ class MixpeekCreateObjectsOperator(WorkOperator):
     :param cancel_on_kill: Cancel the batches when the task is killed, or given up while it waits; and when it
         is cleared, after which the new try submits its own. Objects that are stored stay. Not on the legacy
         generation.
+    :param emit_asset: Tell Airflow, once the task has succeeded, that the asset
+        ``mixpeek://{namespace}/{bucket}`` has changed, as the connection and ``bucket`` name the two.
     :param mixpeek_conn_id: Id of the connection (templated).
     """
 
@@ -139,6 +141,7 @@ class MixpeekCreateObjectsOperator(WorkOperator):
         partial_ok: bool = False,
         max_failed_looks: int = 10,
         cancel_on_kill: bool = False,
+        emit_asset: bool = False,
         mixpeek_conn_id: str = MixpeekHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -149,6 +152,7 @@ class MixpeekCreateObjectsOperator(WorkOperator):
             partial_ok=partial_ok,
             max_failed_looks=max_failed_looks,
             cancel_on_kill=cancel_on_kill,
+            emit_asset=emit_asset,
             mixpeek_conn_id=mixpeek_conn_id,
             **kwargs,
         )

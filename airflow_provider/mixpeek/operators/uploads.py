@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from airflow_provider.mixpeek.hooks.mixpeek import MixpeekHook
+from airflow_provider.mixpeek.operators import _outlets
+from airflow_provider.mixpeek.operators._rows import held, released
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -20,10 +22,13 @@ _KEPT = 100
 
 class MixpeekUploadFilesOperator(BaseOperator):
     """
-    Upload files, and make an object of each.
+    Upload files, and make an object of each, or of several.
 
     A retry reads all files again and sends only those that the bucket has not: the server knows them by their
     SHA-256. Files of the same bytes are one object. The legacy generation takes no files.
+
+    Rows of a table that name files among other things are for ``MixpeekCreateObjectsOperator``, whose mapping
+    takes ``Blob(column=..., source="file")``.
 
     Returns, one XCom key each: ``bucket_id``, ``files`` (how many), ``stored``, ``duplicates`` (how many of
     these the server had already), ``rejected``, ``rejected_files`` (the first hundred: ``file``, ``reason``),
@@ -34,15 +39,34 @@ class MixpeekUploadFilesOperator(BaseOperator):
         or URLs that fsspec reads, such as ``s3://my_connection@shop/shoes/*.jpg``.
     :param blob_property: Property of the bucket's schema that a file becomes (templated). None: the only file
         property.
+    :param group_by: A regular expression for the path of a file below the folder (templated), whose group
+        ``object`` names the object that the file is of, and whose group ``property`` the property that it
+        becomes, as in ``(?P<object>.+)-(?P<property>front|back)[.]jpg``. None: each file is an object.
     :param metadata: Property of the schema to its value (templated), in which ``{path}``, ``{folder}``,
-        ``{name}``, ``{stem}`` and ``{suffix}`` are the file's.
-    :param at_once: Files on their way at once.
-    :param max_rejected: Files that may be rejected without failing the task: unreadable, empty, too large, or
-        refused by the server.
+        ``{name}``, ``{stem}`` and ``{suffix}`` are the file's; with ``group_by`` there is ``{object}``.
+    :param table: A table beside the files (templated), with further values in columns that are named like
+        properties of the schema: a path or URL, or an upstream task's rows, of the kinds that
+        ``MixpeekCreateObjectsOperator`` takes. It is read as a whole.
+    :param table_key: The table's column that says which file a row is about, by its path below the folder or
+        by its name; with ``group_by``, which object (templated).
+    :param at_once: Objects whose files are on their way at once.
+    :param max_rejected: Files that may be rejected without failing the task: unreadable, empty, too large,
+        refused by the server, outside of ``group_by``, or without a row in the table.
+    :param emit_asset: Tell Airflow, once the task has succeeded, that the asset
+        ``mixpeek://{namespace}/{bucket}`` has changed, as the connection and ``bucket`` name the two.
     :param mixpeek_conn_id: Id of the connection (templated).
     """
 
-    template_fields: Sequence[str] = ("bucket", "files", "blob_property", "metadata", "mixpeek_conn_id")
+    template_fields: Sequence[str] = (
+        "bucket",
+        "files",
+        "blob_property",
+        "group_by",
+        "metadata",
+        "table",
+        "table_key",
+        "mixpeek_conn_id",
+    )
     template_fields_renderers = {"metadata": "json"}  # noqa: RUF012 - Airflow's own form of it
     ui_color = "#e6f4ea"
 
@@ -52,9 +76,13 @@ class MixpeekUploadFilesOperator(BaseOperator):
         bucket: str,
         files: Any,
         blob_property: str | None = None,
+        group_by: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        table: Any = None,
+        table_key: str = "file",
         at_once: int = 4,
         max_rejected: int = 0,
+        emit_asset: bool = False,
         mixpeek_conn_id: str = MixpeekHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -62,12 +90,27 @@ class MixpeekUploadFilesOperator(BaseOperator):
         self.bucket = bucket
         self.files = files
         self.blob_property = blob_property
+        self.group_by = group_by
         self.metadata = metadata
+        self.table = table
+        self.table_key = table_key
         self.at_once = at_once
         self.max_rejected = max_rejected
+        self.emit_asset = emit_asset
         self.mixpeek_conn_id = mixpeek_conn_id
+        if emit_asset:
+            _outlets.declare(self)
 
-    def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
+    @property
+    def table(self) -> Any:
+        """A path, an XComArg, or held rows; rendering sets it again with what it resolved."""
+        return self._table
+
+    @table.setter
+    def table(self, table: Any) -> None:
+        self._table = None if table is None else held(table)
+
+    def execute(self, context: Context) -> dict[str, Any]:
         """
         Upload the files.
 
@@ -76,17 +119,22 @@ class MixpeekUploadFilesOperator(BaseOperator):
         :raises MixpeekError: the server or the key failed; a retry goes on.
         """
         from airflow_provider.mixpeek.ingest import upload_files
-        from airflow_provider.mixpeek.operators._rows import released
 
         given = self.files
         many = given if isinstance(given, Sequence) and not isinstance(given, str) else [given]
         with MixpeekHook(self.mixpeek_conn_id).get_client() as mixpeek:
+            namespace = mixpeek.session.settings.namespace
+            if self.emit_asset:
+                _outlets.check_namespace(mixpeek)
             report = upload_files(
                 mixpeek,
                 self.bucket,
                 [released(each) for each in many],
                 blob_property=self.blob_property,
+                group_by=self.group_by,
                 metadata=self.metadata,
+                table=released(self.table),
+                table_key=self.table_key,
                 at_once=self.at_once,
                 max_rejected=self.max_rejected,
             )
@@ -97,7 +145,7 @@ class MixpeekUploadFilesOperator(BaseOperator):
             report.duplicates,
             len(report.rejected),
         )
-        return {
+        result = {
             "bucket_id": report.bucket_id,
             "files": len(report.stored) + len(report.rejected),
             "stored": len(report.stored),
@@ -106,3 +154,7 @@ class MixpeekUploadFilesOperator(BaseOperator):
             "rejected_files": rejected,
             "object_ids": sorted({each.object_id for _, each in report.stored if each.object_id}),
         }
+        _outlets.tell(
+            self, context, namespace=namespace, bucket=self.bucket, result=result, emit=self.emit_asset
+        )
+        return result

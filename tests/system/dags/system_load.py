@@ -1,11 +1,13 @@
-"""What the system tests run and attack: a load that waits, one that is cancelled with its task, a sensor."""
+"""What the system tests run and attack: a load that waits, one that is cancelled, a sensor, uploads."""
 
 from datetime import timedelta
 
 from airflow.sdk import DAG, task
 
+from airflow_provider.mixpeek.ingest import Blob, ObjectMapping
 from airflow_provider.mixpeek.operators.buckets import MixpeekCreateBucketOperator
 from airflow_provider.mixpeek.operators.objects import MixpeekCreateObjectsOperator
+from airflow_provider.mixpeek.operators.uploads import MixpeekUploadFilesOperator
 from airflow_provider.mixpeek.retries import MixpeekRetryPolicy
 from airflow_provider.mixpeek.sensors.tasks import MixpeekTaskSensor
 
@@ -79,4 +81,25 @@ with DAG("system_fails", schedule=None, catchup=False, default_args=FROM_DATABAS
 with DAG("system_policy", schedule=None, catchup=False):
     bucket() >> MixpeekCreateObjectsOperator(
         task_id="load", rows=ROWS, retry_policy=MixpeekRetryPolicy(), **LOAD
+    )
+
+with DAG("system_uploads", schedule=None, catchup=False, default_args=FROM_DATABASE):
+    pictures = MixpeekCreateBucketOperator(
+        task_id="bucket", bucket="pictures", schema={"picture": "image", "title": "string"}
+    )
+    pictures >> MixpeekUploadFilesOperator(
+        task_id="upload",
+        bucket="pictures",
+        files="{{ dag_run.conf['folder'] }}/*.png",
+        metadata={"title": "{stem}"},
+        retries=1,
+        retry_delay=timedelta(seconds=1),
+    )
+    pictures >> MixpeekCreateObjectsOperator(
+        task_id="rows",
+        bucket="pictures",
+        rows="{{ dag_run.conf['folder'] }}/pictures.csv",
+        mapping=ObjectMapping(blobs={"picture": Blob(column="file", source="file")}, metadata=["title"]),
+        retries=1,
+        retry_delay=timedelta(seconds=1),
     )

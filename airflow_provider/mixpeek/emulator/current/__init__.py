@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import account, batch_ids, batches, buckets, objects, putting, tasks, uploads
+from . import account, batch_ids, batches, buckets, collections, objects, putting, tasks, uploads
 
 ROUTERS = (
     account.router,
@@ -11,6 +11,7 @@ ROUTERS = (
     uploads.router,
     putting.router,
     batches.router,
+    collections.router,
     tasks.router,
 )
 ROUTERS_SINCE_82 = (

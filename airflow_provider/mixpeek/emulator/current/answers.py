@@ -10,7 +10,14 @@ from airflow_provider.mixpeek.emulator.times import timestamp
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_provider.mixpeek.emulator.records import Batch, Bucket, Namespace, StoredObject, Task
+    from airflow_provider.mixpeek.emulator.records import (
+        Batch,
+        Bucket,
+        Collection,
+        Namespace,
+        StoredObject,
+        Task,
+    )
 
     from .creating import Created
 
@@ -59,11 +66,28 @@ def namespace_answer(namespace: Namespace) -> dict[str, Any]:
         "feature_extractors": namespace.definition.get("feature_extractors", []),
         "document_count": sum(each.processed for bucket in buckets for each in bucket.objects.values()),
         "bucket_count": len(buckets),
-        "collection_count": 0,
+        "collection_count": len(namespace.collections),
         "object_count": sum(len(bucket.objects) for bucket in buckets),
         "namespace_ready": namespace.task is None or namespace.task.final is not None,
         "created_at": timestamp(namespace.created),
         "updated_at": timestamp(namespace.created),
+    }
+
+
+def collection_answer(collection: Collection) -> dict[str, Any]:
+    definition = collection.definition
+    return {
+        "collection_id": collection.collection_id,
+        "collection_name": collection.name,
+        "description": definition.get("description"),
+        "source": definition["source"],
+        "feature_extractor": definition.get("feature_extractor")
+        or {"feature_extractor_name": "text_extractor", "version": "v1"},
+        "enabled": definition.get("enabled", True),
+        "metadata": definition.get("metadata"),
+        "document_count": None,
+        "created_at": timestamp(collection.created),
+        "updated_at": timestamp(collection.created),
     }
 
 

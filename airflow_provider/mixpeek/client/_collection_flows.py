@@ -1,0 +1,72 @@
+"""Calls about collections, with the checks that come before a request, once for both clients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, get_args
+
+from airflow_provider.mixpeek.client._calls import Page, Reading, present
+from airflow_provider.mixpeek.client._errors import MixpeekConfigError
+from airflow_provider.mixpeek.client._flow import Flow, Session
+from airflow_provider.mixpeek.client._generation import call
+from airflow_provider.mixpeek.client._models import Batch, Collection, Triggered
+from airflow_provider.mixpeek.client._wait_for import WaitFor
+
+DedupStrategy = Literal["skip", "replace", "force"]
+
+
+def collection_page(session: Session, search: str | None, reading: Reading) -> Flow[Page[Collection]]:
+    """One page of the namespace's collections."""
+    return call(
+        session, session.api.list_collections(search=search, cursor=reading.cursor, size=reading.size)
+    )
+
+
+def batch_page(session: Session, collection_id: str, reading: Reading) -> Flow[Page[Batch]]:
+    """One page of the batches that go into a collection."""
+    return call(
+        session,
+        session.api.list_batches_of_collection(collection_id, cursor=reading.cursor, size=reading.size),
+    )
+
+
+def trigger(
+    session: Session,
+    collection: str,
+    *,
+    buckets: Sequence[str] | None,
+    object_ids: Sequence[str] | None,
+    filters: Mapping[str, Any] | None,
+    dedup_strategy: str | None,
+) -> Flow[Triggered]:
+    """Run a collection over its sources."""
+    if dedup_strategy is not None and dedup_strategy not in get_args(DedupStrategy):
+        raise MixpeekConfigError(
+            f"dedup_strategy is {dedup_strategy!r}, and must be one of {', '.join(get_args(DedupStrategy))}"
+        )
+    for name, given in (("buckets", buckets), ("object_ids", object_ids)):
+        if isinstance(given, str) or (given is not None and not given):
+            raise MixpeekConfigError(f"{name} is {given!r}, and must be a list of ids, or left out")
+    body = {
+        "include_buckets": None if buckets is None else list(buckets),
+        "object_ids": None if object_ids is None else list(object_ids),
+        "source_filters": filters,
+        "dedup_strategy": dedup_strategy,
+    }
+    return call(session, session.api.trigger_collection(collection, present(body)))
+
+
+def waits_of(session: Session, triggered: Triggered) -> Flow[list[WaitFor]]:
+    """
+    What there is to wait for of a run: its batches, or its task where they are not to be had.
+
+    :return: At least one.
+    """
+    buckets = triggered.source_bucket_ids or []
+    one = buckets[0] if len(buckets) == 1 else None
+    ids = triggered.batch_ids or ([triggered.batch_id] if triggered.batch_id and one else [])
+    waits = []
+    for batch_id in ids:
+        bucket = one or (yield from call(session, session.api.get_batch(None, batch_id))).bucket_id
+        waits.append(WaitFor(None, batch_id, bucket))
+    return waits or [WaitFor(triggered.task_id)]

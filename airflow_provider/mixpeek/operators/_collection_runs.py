@@ -1,0 +1,125 @@
+"""Which run of a collection belongs to a task, across its tries."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider.mixpeek.client import WaitFor
+from airflow_provider.mixpeek.client._cancelling import cancel_all
+from airflow_provider.mixpeek.triggers._packing import packed, unpacked
+from airflow_provider.mixpeek.triggers._position import created_at
+from airflow_provider.mixpeek.waiting import Gone, Outcome, Seen
+
+if TYPE_CHECKING:
+    from airflow_provider.mixpeek.client import Batch, Collection, MixpeekClient
+    from airflow_provider.mixpeek.operators._store import StoreCheckpoint
+
+#: Where the tries of a task note what they have triggered.
+_NOTE = "collection-run"
+
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+log = logging.getLogger("airflow_provider.mixpeek.operators")
+
+
+class Runs:
+    """
+    What the tries of a task have noted of a collection's run.
+
+    :param checkpoint: None where Airflow keeps nothing between two tries.
+    :param rerun_number: Grows when a person clears the task, who wants another run.
+    """
+
+    def __init__(
+        self,
+        mixpeek: MixpeekClient,
+        collection: Collection,
+        checkpoint: StoreCheckpoint | None,
+        rerun_number: int,
+    ) -> None:
+        self._mixpeek = mixpeek
+        self._collection = collection
+        self._checkpoint = checkpoint
+        self._rerun_number = rerun_number
+        noted = checkpoint.get(_NOTE) if checkpoint else None
+        self._noted: dict[str, Any] = (
+            noted if noted and noted["collection_id"] == collection.collection_id else {}
+        )
+
+    @property
+    def _is_ours(self) -> bool:
+        return self._noted.get("rerun_number") == self._rerun_number
+
+    def cancel_earlier(self) -> None:
+        """Cancel what was triggered before a person cleared the task."""
+        if self._noted and not self._is_ours:
+            waits = self._waits()
+            log.info("The task was cleared: cancelling what still runs of its earlier run.")
+            flow = cancel_all(self._mixpeek.session, waits, reason="the Airflow task was cleared")
+            for sentence in self._mixpeek.run(flow):
+                log.warning("%s.", sentence)
+
+    def taken_up(self) -> list[WaitFor] | None:
+        """What an earlier try has triggered, if it runs or is done; None: it is to be triggered."""
+        if not self._is_ours:
+            return None
+        waits = self._waits()
+        if not waits:
+            return None
+        looks = [self._mixpeek.look(wait) for wait in waits]
+        outcomes = [look.outcome for look in looks if isinstance(look, Seen)]
+        failed = any(isinstance(look, Gone) for look in looks) or Outcome.FAILED in outcomes
+        if failed and Outcome.RUNNING not in outcomes:
+            log.info("What an earlier try has triggered has failed; triggering again.")
+            return None
+        self.began(waits)
+        return waits
+
+    def begin(self) -> None:
+        """Note which batches there are, so that those of a run whose answer is lost can be told from them."""
+        if self._checkpoint is not None:
+            self._noted = {
+                "collection_id": self._collection.collection_id,
+                "rerun_number": self._rerun_number,
+                "before": self._newest(),
+            }
+            self._checkpoint.set(_NOTE, self._noted)
+
+    def began(self, waits: Sequence[WaitFor]) -> None:
+        """Note what there is to wait for."""
+        if self._checkpoint is not None:
+            self._noted = self._noted | {"waits": packed(waits)}
+            self._checkpoint.set(_NOTE, self._noted)
+
+    def _waits(self) -> list[WaitFor]:
+        if "waits" in self._noted:
+            return unpacked(self._noted["waits"])
+        before = self._noted["before"]
+        if not before:
+            log.warning(
+                "It is not known whether an earlier try has triggered the collection: this server does not "
+                "tell the batches of one. Triggering."
+            )
+            return []
+        newest, ids = datetime.fromisoformat(before["created_at"]), set(before["batch_ids"])
+        return [
+            WaitFor(None, batch.batch_id, batch.bucket_id)
+            for batch, created in self._batches()
+            if batch.batch_id not in ids and created >= newest
+        ]
+
+    def _newest(self) -> dict[str, Any]:
+        """The time of the newest batch of the collection, and the batches of that time; empty on API 0.81."""
+        if not self._mixpeek.has_idempotency_keys():
+            return {}  # nor does that version choose batches by their collection
+        batches = list(self._batches())
+        newest = max((created for _, created in batches), default=_LONG_AGO)
+        ids = [batch.batch_id for batch, created in batches if created == newest]
+        return {"created_at": newest.isoformat(), "batch_ids": ids}
+
+    def _batches(self) -> Iterator[tuple[Batch, datetime]]:
+        for batch in self._mixpeek.collections.batches(self._collection.collection_id):
+            yield batch, created_at(batch.created_at) or _LONG_AGO
