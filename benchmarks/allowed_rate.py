@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider.mixpeek.client import MixpeekClient
-from benchmarks.measuring import ROOT, Line, in_a_process, server
+from benchmarks.measuring import ROOT, Line, bare_server, in_a_process, server
 from tests.contract.conftest import sdk_python
 
 #: The vendor's Pro plan.
@@ -45,21 +45,11 @@ def _emulator(*flags: str) -> Any:
 
 def _limited(generation: str, requests: int, rows_of_a_request: int) -> tuple[float, float]:
     """Load under the plan's limits; return the share of what it allows that was used, and of refusals."""
-    flags = [
-        "--rate-limit",
-        str(RATE),
-        "--burst",
-        str(BURST),
-        "--in-flight",
-        str(IN_FLIGHT),
-        "--latency",
-        "0.05",
-    ]
-    with _emulator("--generation", generation, *flags) as url:
-        size = 64 + rows_of_a_request * 150
+    with _emulator("--generation", generation, *_PLAN) as url:
+        size = 64 + rows_of_a_request * 170
         took = in_a_process(
             Path(__file__).with_name("load.py"),
-            *(url, generation, str(requests * rows_of_a_request), str(size), str(IN_FLIGHT)),
+            *(url, generation, "films", str(requests * rows_of_a_request), str(size), str(IN_FLIGHT)),
         )
         counts = _counts(url)
     done = sum(count for status, count in counts.items() if status < 300)
@@ -67,28 +57,19 @@ def _limited(generation: str, requests: int, rows_of_a_request: int) -> tuple[fl
     return done / (BURST + RATE * took["seconds"]), refused / (done + refused)
 
 
-def _unlimited(generation: str, requests: int, in_flight: int, latency: float) -> float:
+def _unlimited(bucket: str, requests: int, rows_of_a_request: int, in_flight: int, latency: float) -> float:
     """Load with nothing but latency; return the share of what that allows."""
-    with _emulator("--generation", generation, "--latency", str(latency)) as url:
+    with bare_server(latency) as port:
         took = in_a_process(
-            Path(__file__).with_name("load.py"), url, generation, str(requests), "250", str(in_flight)
+            Path(__file__).with_name("load.py"),
+            *(f"http://127.0.0.1:{port}", "current", bucket, str(requests * rows_of_a_request)),
+            *(str(64 + rows_of_a_request * 170), str(in_flight)),
         )
-        done = sum(count for status, count in _counts(url).items() if status < 300)
-    return done / took["seconds"] / (in_flight / latency)
+    return requests / took["seconds"] / (in_flight / latency)
 
 
 def _sdk(seconds: float) -> float:
-    flags = [
-        "--rate-limit",
-        str(RATE),
-        "--burst",
-        str(BURST),
-        "--in-flight",
-        str(IN_FLIGHT),
-        "--latency",
-        "0.05",
-    ]
-    with _emulator(*flags) as url:
+    with _emulator(*_PLAN) as url:
         with MixpeekClient("sk_bench", namespace="bench", base_url=url) as mixpeek:
             bucket = mixpeek.buckets.create("films", schema={"title": "text"}).bucket_id
         ran = in_a_process(
@@ -125,8 +106,11 @@ def measure(requests: int = 1_700) -> Result:
             f"{sdk:.1%} of what is allowed",
         )
     )
-    for name, generation in (("current", "current"), ("one object a request (legacy)", "legacy")):
-        share = _unlimited(generation, 1_600, 4, 0.02)
+    for name, bucket, rows in (
+        ("ten objects a request", "bkt_bare", 10),
+        ("one object a request (unique key)", "bkt_unique", 1),
+    ):
+        share = _unlimited(bucket, 1_600, rows, 4, 0.02)
         shares[f"no limit, 4 in flight: {name}"] = share
         lines.append(
             Line(

@@ -1,7 +1,7 @@
 """
 A load in a process of its own.
 
-Arguments: URL, generation, rows, bytes of a request, requests in flight. Prints JSON.
+Arguments: URL, generation, bucket, rows, bytes of a request, requests in flight. Prints JSON.
 """
 
 from __future__ import annotations
@@ -14,17 +14,19 @@ from airflow_provider.mixpeek.client import MixpeekClient
 from airflow_provider.mixpeek.ingest import ingest
 
 
-def main(url: str, generation: str, rows: int, request_bytes: int, in_flight: int) -> None:
-    """Store rows; say how long the storing took, and how many requests were answered how."""
-    table = [{"title": f"Film {number:07}"} for number in range(rows)]
+def main(url: str, generation: str, bucket: str, rows: int, request_bytes: int, in_flight: int) -> None:
+    """Store rows, in a bucket that is made unless it is named by its id; say how long the storing took."""
+    table = [{"title": f"Film {number:07}", "sku": f"S{number:07}"} for number in range(rows)]
     with MixpeekClient("sk_bench", namespace="bench", base_url=url, generation=generation) as mixpeek:
-        mixpeek.buckets.create("films", schema={"title": "text"}, if_exists="reuse")
+        if not bucket.startswith("bkt_"):
+            mixpeek.buckets.create(bucket, schema={"title": "text", "sku": "string"})
+        mixpeek.whoami()
         began = time.monotonic()
         ingest(
             mixpeek,
-            "films",
+            bucket,
             table,
-            mapping={"blobs": {"title": "title"}},
+            mapping={"blobs": {"title": "title"}, "metadata": ["sku"]},
             scope="bench",
             process="new" if generation == "legacy" else False,
             max_request_bytes=request_bytes,
@@ -35,4 +37,4 @@ def main(url: str, generation: str, rows: int, request_bytes: int, in_flight: in
     print(json.dumps({"seconds": seconds}))
 
 
-main(sys.argv[1], sys.argv[2], *map(int, sys.argv[3:]))
+main(sys.argv[1], sys.argv[2], sys.argv[3], *map(int, sys.argv[4:]))

@@ -72,9 +72,9 @@ def server(*command: str) -> Iterator[str]:
             process.kill()
 
 
-def bare_server() -> Any:
-    """A server that stores nothing and answers at once."""
-    return server(str(ROOT / "tests" / "ingest" / "bare_server.py"))
+def bare_server(latency: float = 0.0) -> Any:
+    """A server that stores nothing and answers at once, or after so many seconds; it gives its port."""
+    return server(str(ROOT / "tests" / "ingest" / "bare_server.py"), str(latency))
 
 
 def growth(sizes: Sequence[int], seconds: Sequence[float]) -> float:

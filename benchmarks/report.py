@@ -23,8 +23,8 @@ _TOPICS = {
     "Row to bytes": "From a table of 6 columns (strings with gaps, floats with NaN, ints, times, a URL) to "
     "the bodies of requests. `to_json` is `DataFrame.to_json(orient='records')` of the same table, which "
     "makes no objects, no keys and checks nothing. The SDK is given the rows as dicts already.",
-    "The allowed rate": "Against the emulator in a process of its own. The vendor's Pro plan: 100 "
-    "requests/s, burst 200, 50 in flight.",
+    "The allowed rate": "Against the emulator in a process of its own, with the vendor's Pro plan: 100 "
+    "requests/s, burst 200, 50 in flight; without a limit, against a server that only waits.",
     "Waiting": "Real triggers in one event loop, against a server on which nothing ever ends.",
     "Imports": "In fresh processes, compiled, warm.",
     "Memory": "A load in a process of its own, against a server that stores nothing.",

@@ -180,6 +180,19 @@ def test_the_older_version_waits_for_the_task_of_several_buckets(open_world: Cal
     assert told["waits"][0]["task_id"]
 
 
+def test_batches_that_only_the_task_tells_are_waited_for(world: World) -> None:
+    made = run(world, wait_for_completion=False)
+    cleared(world)
+    early = {"task_id": "task_t", "collection_id": made["collection_id"], "total_tiers": 1, "message": "soon"}
+    task = {"task_id": "task_t", "task_type": "api_collections_trigger", "status": "PENDING"}
+    later = task | {"additional_data": {"trigger": {"batch_ids": made["batch_ids"]}}}
+    answers = {"fault": "status", "status": 200, "times": 1}
+    world.server.fault(answers | {"path": "/v1/collections/*/trigger", "status": 202, "body": early})
+    world.server.fault(answers | {"path": "/v1/tasks/*", "body": task})
+    world.server.fault(answers | {"path": "/v1/tasks/*", "body": later})
+    assert run(world)["waits"] == made["waits"]
+
+
 def test_a_collection_that_is_not_there_is_said_to_be_missing(make_world: Callable[..., World]) -> None:
     world = make_world()
     with pytest.raises(MixpeekNotFoundError, match="captions"):

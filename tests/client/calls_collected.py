@@ -31,9 +31,9 @@ def _captions(shop: Shop) -> str:
 def _triggered(shop: Shop, **how: Any) -> list[int | None]:
     collection = _captions(shop)
     triggered = shop.client.collections.trigger(collection, **how)
-    batches = [shop.client.batches.get(shop.bucket, each) for each in triggered.batch_ids]
-    assert {each.batch_id for each in shop.client.collections.batches(collection)} == set(triggered.batch_ids)
-    return [triggered.object_count, *(len(each.object_ids) for each in batches)]
+    batch = shop.client.batches.get(shop.bucket, triggered.batch_id)
+    assert [each.batch_id for each in shop.client.collections.batches(collection)] == [triggered.batch_id]
+    return [triggered.object_count, len(batch.object_ids)]
 
 
 COLLECTIONS = [

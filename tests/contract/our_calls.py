@@ -6,19 +6,21 @@ import contextlib
 import hashlib
 import io
 import json
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import numpy as np
 import pandas as pd
 
-from airflow_provider.mixpeek.client import MixpeekClient, NewBlob, NewUpload
+from airflow_provider.mixpeek.client import MixpeekClient, MixpeekNotFoundError, NewBlob, NewUpload
 from airflow_provider.mixpeek.client._flow import Answer, Request
 from airflow_provider.mixpeek.emulator import Emulator
-from airflow_provider.mixpeek.ingest import ObjectMapping, ingest
+from airflow_provider.mixpeek.ingest import Blob, ObjectMapping, ingest, upload_files
 from airflow_provider.mixpeek.ingest._checkpoint import MemoryCheckpoint
 
 Sent = dict[str, Any]
@@ -84,6 +86,7 @@ def calls_of_the_client(generation: str) -> list[Sent]:
         if generation == "current":
             _batches(client, bucket)
             _uploads(client)
+            _collections(client, bucket)
             list(client.tasks.list())
             list(client.tasks.list(status="FAILED", limit=3))
     return sent
@@ -218,6 +221,18 @@ def _uploads(client: MixpeekClient) -> None:
     list(client.uploads.list(bucket))
 
 
+def _collections(client: MixpeekClient, bucket: str) -> None:
+    list(client.collections.list())
+    list(client.collections.list(search="capt", limit=3))
+    list(client.collections.batches("col_1"))
+    one = next(iter(client.objects.list(bucket))).object_id
+    year = {"AND": [{"field": "metadata.year", "operator": "gte", "value": 1963}]}
+    full: dict[str, Any] = {"buckets": [bucket], "object_ids": [one], "filters": year}
+    for how in ({}, full | {"dedup_strategy": "replace"}):
+        with contextlib.suppress(MixpeekNotFoundError):
+            client.collections.trigger("captions", **how)
+
+
 def calls_of_ingestion(generation: str) -> list[Sent]:
     """Bodies of ingestion: rows for each type of blob and field, and for values that no schema declares."""
     with taken_down(generation) as (client, sent):
@@ -242,6 +257,7 @@ def calls_of_ingestion(generation: str) -> list[Sent]:
         take(TEXTS, {"text": "value"}, [], scope="all", process="all")
         take(TEXTS, {"text": "value"}, [], scope="once", skip_duplicates=True)
         if generation == "current":
+            _with_files(client)
             _with_a_unique_key(client)
             with taken_down(generation, api_version="0.81") as (older, marked):
                 _with_markers(older)
@@ -249,6 +265,19 @@ def calls_of_ingestion(generation: str) -> list[Sent]:
         else:
             _with_markers(client)
     return sent
+
+
+def _with_files(client: MixpeekClient) -> None:
+    """Rows that name files, and files that are one object together."""
+    client.buckets.create("pictured", schema={"hero": "image", "back": "image", "sku": "string"})
+    with tempfile.TemporaryDirectory() as folder:
+        for side in ("hero", "back"):
+            Path(folder, f"1-{side}.png").write_bytes(side.encode())
+        mapping = ObjectMapping(blobs={"hero": Blob(column="file", source="file")}, metadata=["sku"])
+        rows = [{"file": f"{folder}/1-hero.png", "sku": "1"}]
+        ingest(client, "pictured", rows, mapping=mapping, scope="files", process=False)
+        rule = r"(?P<object>.+)-(?P<property>.+)\.png"
+        upload_files(client, "pictured", folder, group_by=rule, metadata={"sku": "{object}"})
 
 
 def _with_a_unique_key(client: MixpeekClient) -> None:

@@ -174,6 +174,7 @@ def _generated(call: Calls, url: str) -> None:
             list_batches_request=sdk.ListBatchesRequest.from_dict({"limit": 5}),
         )
         _uploads(call, client, bucket)
+        _collections(call, client, bucket)
         _more_batches(call, client, bucket, batch.batch_id, [row.object_id for row in rows.succeeded])
         _refused(call, "404", buckets.get_bucket, "nope")
         _refused(call, "409", buckets.create_bucket, sdk.BucketCreateRequest.from_dict(BUCKET))
@@ -268,6 +269,28 @@ def _more_batches(call: Calls, client: Any, bucket: str, done: str, object_ids: 
     call("POST /v1/tasks/list", tasks.list_tasks, limit=5, list_tasks_request=asked)
 
 
+def _collections(call: Calls, client: Any, bucket: str) -> None:
+    collections = mixpeek.CollectionsApi(client)
+    path = "/v1/collections"
+    wanted = {
+        "collection_name": "captions",
+        "source": {"type": "bucket", "bucket_ids": [bucket]},
+        "feature_extractor": {"feature_extractor_name": "text_extractor", "version": "v1"},
+    }
+    request = sdk.CreateCollectionRequest.from_dict(wanted)
+    made = call(f"POST {path}", collections.create_collection, request)
+    call(f"GET {path}/{{collection_identifier}}", collections.get_collection, "captions")
+    call(f"POST {path}/list", collections.list_collections, limit=5)
+    call(f"GET {path}", collections.list_collections_get, search="capt")
+    asked = sdk.TriggerCollectionRequest.from_dict({"dedup_strategy": "skip"})
+    call(
+        f"POST {path}/{{collection_identifier}}/trigger",
+        collections.trigger_collection,
+        made.collection_id,
+        trigger_collection_request=asked,
+    )
+
+
 def _refused(call: Calls, status: str, function: Any, *arguments: Any) -> None:
     """Make a call that is refused, and take down what the SDK made of the envelope."""
 
@@ -335,6 +358,8 @@ _MODEL_OF = [
     ("POST", f"{_ONE}/batches/[^/]+/objects", sdk.AddObjectsToBatchRequest),
     ("POST", f"{_ONE}/batches/[^/]+/retry", sdk.RetryBatchRequest),
     ("POST", "/v1/batches/list", sdk.ListBatchesRequest),
+    ("POST", "/v1/collections/list", sdk.ListCollectionsRequest),
+    ("POST", "/v1/collections/[^/]+/trigger", sdk.TriggerCollectionRequest),
     ("POST", "/v1/tasks/list", sdk.ListTasksRequest),
 ]
 

@@ -81,12 +81,13 @@ def test_a_trigger_takes_what_it_is_asked_for(api: httpx.Client) -> None:
         "/v1/collections/captions/trigger", json={"include_buckets": [first], "object_ids": [chosen]}
     ).json()
     assert (told["object_count"], told["source_bucket_ids"]) == (1, [first])
+    assert (bool(told["batch_id"]), told["batch_ids"], told["task_ids"]) == (True, None, None)
 
 
 def test_a_trigger_of_nothing_is_a_task_that_was_skipped(api: httpx.Client) -> None:
     collection(api, bucket(api, "notes", 0))
     told = api.post("/v1/collections/captions/trigger").json()
-    assert (told["batch_id"], told["batch_ids"], told["object_count"]) == (None, [], 0)
+    assert (told["batch_id"], told["batch_ids"], told["object_count"]) == (None, None, 0)
     assert api.get(f"/v1/tasks/{told['task_id']}").json()["status"] == "SKIPPED"
 
 

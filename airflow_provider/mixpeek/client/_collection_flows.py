@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
+from airflow_provider.mixpeek.client._batch_flows import LOOK_AGAIN, SETTLE
 from airflow_provider.mixpeek.client._calls import Page, Reading, present
 from airflow_provider.mixpeek.client._errors import MixpeekConfigError
-from airflow_provider.mixpeek.client._flow import Flow, Session
-from airflow_provider.mixpeek.client._generation import call
+from airflow_provider.mixpeek.client._flow import Flow, Session, Sleep
+from airflow_provider.mixpeek.client._generation import call, has_idempotency_keys
 from airflow_provider.mixpeek.client._models import Batch, Collection, Triggered
 from airflow_provider.mixpeek.client._wait_for import WaitFor
+from airflow_provider.mixpeek.waiting import Outcome
 
 DedupStrategy = Literal["skip", "replace", "force"]
 
@@ -64,9 +66,25 @@ def waits_of(session: Session, triggered: Triggered) -> Flow[list[WaitFor]]:
     """
     buckets = triggered.source_bucket_ids or []
     one = buckets[0] if len(buckets) == 1 else None
-    ids = triggered.batch_ids or ([triggered.batch_id] if triggered.batch_id and one else [])
+    ids = triggered.batch_ids or ([triggered.batch_id] if triggered.batch_id else [])
+    if not ids:
+        ids = yield from _told_by_its_task(session, triggered.task_id)
+    if ids and one is None and not (yield from has_idempotency_keys(session)):
+        # API 0.81 finds no batch without its bucket, and names but the first.
+        ids = []
     waits = []
     for batch_id in ids:
         bucket = one or (yield from call(session, session.api.get_batch(None, batch_id))).bucket_id
         waits.append(WaitFor(None, batch_id, bucket))
     return waits or [WaitFor(triggered.task_id)]
+
+
+def _told_by_its_task(session: Session, task_id: str) -> Flow[list[str]]:
+    """The batches of a trigger that was answered before the server had read the bucket."""
+    give_up_at = session.clock() + SETTLE
+    while True:
+        task = yield from call(session, session.api.get_task(task_id))
+        ended = session.api.task_words.get(task.status) not in (Outcome.RUNNING, None)
+        if task.triggered_batch_ids or ended or session.clock() >= give_up_at:
+            return task.triggered_batch_ids
+        yield Sleep(LOOK_AGAIN)

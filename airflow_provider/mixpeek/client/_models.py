@@ -7,6 +7,7 @@ or newer than this package is still understood. What must be there is checked wh
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
@@ -187,6 +188,13 @@ class Task(Answered):
         return self._additional("bucket_id")
 
     @property
+    def triggered_batch_ids(self) -> list[str]:
+        """The batches that a trigger has made, where its own answer did not name them (SDK 1.3.783)."""
+        told = (self.additional_data or {}).get("trigger")
+        ids = told.get("batch_ids") if isinstance(told, Mapping) else None
+        return [each for each in ids if isinstance(each, str)] if isinstance(ids, list) else []
+
+    @property
     def wait_for(self) -> WaitFor:
         """The task as something to wait for."""
         return WaitFor(self.task_id, self.batch_id, self.bucket_id)
@@ -211,14 +219,16 @@ class Triggered(Answered):
     A run of a collection, as it was started.
 
     :param task_id: Its first task.
-    :param batch_ids: Its batches; API 0.81 names the first one, as ``batch_id``.
+    :param batch_id: Its first batch.
+    :param batch_ids: Its batches where there are several; None where ``batch_id`` is the only one, and where
+        the server answered before it read the bucket, in which case the task tells them (SDK 1.3.783).
     :param source_bucket_ids: The buckets of their objects.
     """
 
     task_id: str
     collection_id: str
     batch_id: str | None = None
-    batch_ids: list[str] = Field(default_factory=list)
+    batch_ids: list[str] | None = None
     source_bucket_ids: list[str] | None = None
     object_count: int | None = None
     message: str = ""

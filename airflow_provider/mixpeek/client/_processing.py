@@ -198,7 +198,7 @@ class Collections(Resource):
         :meth:`batches` for what came of the first.
 
         :param collection: Name or id.
-        :param buckets: Ids of the source buckets whose objects are taken; None: all.
+        :param buckets: Ids or names of the source buckets whose objects are taken; None: all.
         :param object_ids: These objects only (API 0.82).
         :param filters: Those objects only for which they hold.
         :param dedup_strategy: ``skip`` (the vendor's default), ``replace`` or ``force``: what happens to

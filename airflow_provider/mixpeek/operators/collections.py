@@ -34,7 +34,7 @@ class MixpeekTriggerCollectionOperator(WorkOperator):
     ``MixpeekProcessObjectsOperator`` has them.
 
     :param collection: Name or id of the collection (templated).
-    :param buckets: Ids of the source buckets whose objects are taken (templated). None: all.
+    :param buckets: Ids or names of the source buckets whose objects are taken (templated). None: all.
     :param objects: Object ids (templated): these only. None: all.
     :param filters: Those objects only for which these hold, ``{"AND": [{"field", "operator", "value"}]}``
         (templated).

@@ -76,13 +76,17 @@ def namespace_answer(namespace: Namespace) -> dict[str, Any]:
 
 def collection_answer(collection: Collection) -> dict[str, Any]:
     definition = collection.definition
+    extractor = definition.get("feature_extractor") or {
+        "feature_extractor_name": "text_extractor",
+        "version": "v1",
+    }
+    extractor_id = f"{extractor.get('feature_extractor_name')}_{extractor.get('version')}"
     return {
         "collection_id": collection.collection_id,
         "collection_name": collection.name,
         "description": definition.get("description"),
         "source": definition["source"],
-        "feature_extractor": definition.get("feature_extractor")
-        or {"feature_extractor_name": "text_extractor", "version": "v1"},
+        "feature_extractor": {**extractor, "feature_extractor_id": extractor_id},
         "enabled": definition.get("enabled", True),
         "metadata": definition.get("metadata"),
         "document_count": None,

@@ -114,7 +114,7 @@ def _buckets(inside: Inside, collection: Collection, body: Mapping[str, Any]) ->
         found += _buckets(inside, collection_in(inside, each), {})
     wanted = body.get("include_buckets")
     unique = {bucket.bucket_id: bucket for bucket in found}
-    return [bucket for key, bucket in unique.items() if wanted is None or key in wanted]
+    return [bucket for key, bucket in unique.items() if wanted is None or {key, bucket.name} & set(wanted)]
 
 
 def _objects(bucket: Bucket, body: Mapping[str, Any]) -> list[str]:
@@ -164,9 +164,11 @@ def _run(
         "message": f"{len(batches)} batches are submitted" if batches else "There is nothing to process",
     }
     if not context.settings.is_before_82:
+        # Of one batch alone these are null (SDK 1.3.783).
+        many = len(batches) > 1
         told |= {
-            "batch_ids": [batch.batch_id for batch in batches],
-            "task_ids": [task.task_id for task in tasks],
-            "batch_count": len(batches),
+            "batch_ids": [batch.batch_id for batch in batches] if many else None,
+            "task_ids": [task.task_id for task in tasks] if many else None,
+            "batch_count": len(batches) if many else None,
         }
     return told
