@@ -27,7 +27,8 @@ _TOPICS = {
     "requests/s, burst 200, 50 in flight; without a limit, against a server that only waits.",
     "Waiting": "Real triggers in one event loop, against a server on which nothing ever ends.",
     "Imports": "In fresh processes, compiled, warm.",
-    "Memory": "A load in a process of its own, against a server that stores nothing.",
+    "Memory": "A load in a process of its own, against a server that stores nothing. The imports are those "
+    "of the client and of pyarrow.",
     "Airflow's own cost": "`dag.test()` with SQLite: a task that makes the rows, and one that loads them.",
 }
 

@@ -21,6 +21,8 @@ from airflow_provider.mixpeek.client import (
 )
 from airflow_provider.mixpeek.client._flow import Sleep, Together
 from airflow_provider.mixpeek.client._transport import AT_ONCE, adrive, drive
+from airflow_provider.mixpeek.client._waits import look_at
+from airflow_provider.mixpeek.waiting import Seen
 
 KEY = "sk_waits_5d0e"
 BATCH = "/v1/buckets/{bucket_identifier}/batches/{batch_id}"
@@ -205,6 +207,36 @@ def test_flows_are_done_several_at_once_and_answered_in_order(run):
     assert 1 < max(most) <= AT_ONCE
     assert run(many([], under_way, most)) == []
     assert run(many([5], under_way, most)) == [5]
+
+
+def test_all_who_wait_with_one_client_share_the_places(make_emulator):
+    server = make_emulator(latency=0.02, task_seconds=600, submit_interval=0)
+    with MixpeekClient(KEY, namespace="shop", base_url=server.url) as mixpeek:
+        bucket = mixpeek.buckets.create("notes", schema={"note": "text"}).bucket_id
+        object_id = mixpeek.objects.create(bucket, blobs=[NOTE]).object_id
+        batches = [mixpeek.batches.create(bucket, [object_id]).batch_id for _ in range(40)]
+    under_way, most = 0, 0
+
+    async def looked():
+        async with AsyncMixpeekClient(KEY, namespace="shop", base_url=server.url) as mixpeek:
+            send = mixpeek._transport.send
+
+            async def counted(request):
+                nonlocal under_way, most
+                under_way += 1
+                most = max(most, under_way)
+                try:
+                    return await send(request)
+                finally:
+                    under_way -= 1
+
+            mixpeek._transport.send = counted
+            waits = [WaitFor(None, batch, bucket) for batch in batches]
+            looks = await asyncio.gather(*(mixpeek.run(look_at(mixpeek.session, waits)) for _ in range(4)))
+            return [type(seen) for seen_by_one in looks for _, seen in seen_by_one]
+
+    assert asyncio.run(looked()) == [Seen] * 160
+    assert most == AT_ONCE
 
 
 @pytest.mark.parametrize("run", DRIVERS)

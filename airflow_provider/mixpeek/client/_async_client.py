@@ -24,7 +24,7 @@ from airflow_provider.mixpeek.client._generation import (
 from airflow_provider.mixpeek.client._introduction import Introduction, introduce
 from airflow_provider.mixpeek.client._looks import look
 from airflow_provider.mixpeek.client._settings import Settings
-from airflow_provider.mixpeek.client._transport import AsyncTransport, adrive
+from airflow_provider.mixpeek.client._transport import AT_ONCE, AsyncTransport, adrive
 from airflow_provider.mixpeek.client._wait_for import WaitFor
 from airflow_provider.mixpeek.waiting import FailedLook, Gone, Seen
 
@@ -87,6 +87,8 @@ class AsyncMixpeekClient:
         self.session = session
         self._transport = transport
         self._sleep = sleep
+        # Shared by all looks of all triggers: each connection more costs every request of the pool.
+        self._places = asyncio.Semaphore(AT_ONCE)
         self.buckets = Buckets(self)
         self.objects = Objects(self)
         self.batches = Batches(self)
@@ -97,7 +99,7 @@ class AsyncMixpeekClient:
 
     async def run(self, flow: Flow[T]) -> T:
         """Do what a flow of this client's session says."""
-        return await adrive(flow, self._transport.send, self._sleep)
+        return await adrive(flow, self._transport.send, self._sleep, self._places)
 
     async def whoami(self) -> Me:
         """Who the key belongs to, and what it may do."""

@@ -90,8 +90,13 @@ async def adrive(
     flow: Flow[R],
     send: Callable[[Request], Awaitable[Answer]],
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    places: asyncio.Semaphore | None = None,
 ) -> R:
-    """Do what a flow says, in this event loop."""
+    """
+    Do what a flow says, in this event loop.
+
+    :param places: For flows that are to be done together, shared by all who may want that at once.
+    """
     try:
         step = next(flow)
         while True:
@@ -104,7 +109,7 @@ async def adrive(
                     step = flow.send(answer)
             elif isinstance(step, Together):
                 try:
-                    results = await _atogether(step.flows, send, sleep)
+                    results = await _atogether(step.flows, send, sleep, places)
                 except MixpeekError as error:
                     step = flow.throw(error)
                 else:
@@ -143,11 +148,13 @@ async def _atogether(
     flows: Sequence[Flow[Any]],
     send: Callable[[Request], Awaitable[Answer]],
     sleep: Callable[[float], Awaitable[None]],
+    shared: asyncio.Semaphore | None,
 ) -> list[Any]:
-    places = asyncio.Semaphore(AT_ONCE)
+    places = shared or asyncio.Semaphore(AT_ONCE)
 
     async def one(flow: Flow[Any]) -> Any:
         async with places:
+            # Not the shared places: whoever has one must not wait for another.
             return await adrive(flow, send, sleep)
 
     tasks = [asyncio.ensure_future(one(flow)) for flow in flows]
