@@ -94,6 +94,9 @@ class WorkOperator(BaseOperator):
         """
         raise NotImplementedError
 
+    def remember(self, mixpeek: MixpeekClient, result: dict[str, Any]) -> None:
+        """Be told the result: when the work is started, after each deferral, and at the end."""
+
     def hint_after_failure(self, mixpeek: MixpeekClient) -> str:  # noqa: ARG002 - for those whose server matters
         """What a retry does after work has failed: for who reads the error."""
         return "A retry takes up what runs or is done, and has what failed processed again."
@@ -105,6 +108,7 @@ class WorkOperator(BaseOperator):
                 _check_cancelling(work.mixpeek)
             work.checkpoint, rerun_number = begin_try(context, without_store=self.without_store)
             result = self.start(work.mixpeek, context, work.checkpoint, rerun_number)
+            self.remember(work.mixpeek, result)
             work.waits = flattened(result["waits"])
             return self._go_on(work.mixpeek, context, result, work.waits)
 
@@ -191,6 +195,7 @@ class WorkOperator(BaseOperator):
 
         with self._under_way() as work:
             result = self._kept(context)
+            self.remember(work.mixpeek, result)
             work.waits = flattened(result["waits"])
             taken = take(event, work.waits, tell=self.log.warning)
             if not isinstance(taken, Taken):
@@ -263,7 +268,9 @@ class WorkOperator(BaseOperator):
             self.log.warning("Done in part: %d objects failed; the result names %d.", count, len(named))
         else:
             self.log.info("All is done.")
-        return {**result, "failed": count, "failed_objects": named}
+        result = {**result, "failed": count, "failed_objects": named}
+        self.remember(mixpeek, result)
+        return result
 
     # -- cancelling ----------------------------------------------------------------------------------------
 
