@@ -69,7 +69,15 @@ def create(rows: Any, **arguments: Any) -> MixpeekCreateObjectsOperator:
 
 def as_events_have_it(found: Any) -> dict[str, Any]:
     """What an operator told, as OpenLineage writes it."""
-    return json.loads(Serde.to_json({"in": found.inputs, "out": found.outputs, "facets": found.run_facets}))
+
+    def written(one: Any) -> Any:
+        return json.loads(Serde.to_json(one))
+
+    return {
+        "in": [written(one) for one in found.inputs],
+        "out": [written(one) for one in found.outputs],
+        "facets": {name: written(facet) for name, facet in found.run_facets.items()},
+    }
 
 
 def told(operator: Any, context: Any = None, *, failing: type[Exception] | None = None) -> dict[str, Any]:
@@ -196,7 +204,7 @@ def test_deferred_load_tells_in_its_last_process_what_the_first_did(
     world = make_world()
     world.mixpeek.buckets.create("films", schema={"title": "text"})
     if fails:
-        world.server.fault({"fault": "task_failure", "status": "FAILED"})
+        world.server.fault({"fault": "task_outcome", "status": "FAILED"})
     made: list[MixpeekCreateObjectsOperator] = []
 
     def make() -> MixpeekCreateObjectsOperator:
@@ -278,7 +286,6 @@ from pathlib import Path
 from airflow.sdk import DAG
 from airflow.utils.db import initdb
 from airflow_provider.mixpeek.operators.objects import MixpeekCreateObjectsOperator
-from airflow_provider.mixpeek.operators.uploads import MixpeekUploadFilesOperator
 from tests.airflow.airflows import put_into_database
 
 folder = sys.argv[1]
@@ -288,7 +295,7 @@ with DAG("lineage") as dag:
 initdb()
 put_into_database(dag, Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"]))
 run = dag.test()
-print(json.dumps({
+Path(folder, "ended.json").write_text(json.dumps({
     "states": {ti.task_id: ti.state for ti in run.get_task_instances()},
     "loaded": sorted(name for name in sys.modules if "openlineage" in name),
 }))
@@ -296,21 +303,21 @@ print(json.dumps({
 
 #: Neither its provider nor its client can be imported, and Airflow's plugins do not find them.
 WITHOUT = """
-import importlib.metadata, sys
+import importlib.metadata, importlib_metadata, sys
 class Blocked:
     def find_spec(self, name, path=None, target=None):
         if name.startswith(("openlineage", "airflow.providers.openlineage")):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Blocked())
-distributions = importlib.metadata.distributions
-importlib.metadata.distributions = lambda **given: (
-    one for one in distributions(**given) if "openlineage" not in one.metadata["Name"]
-)
+def left(distributions):
+    return lambda **given: [one for one in distributions(**given) if "openlineage" not in one.metadata["Name"]]
+for metadata in (importlib.metadata, importlib_metadata):
+    metadata.distributions = left(metadata.distributions)
 """
 
 
 def run_apart(program: str, tmp_path: Path, tasks: dict[str, Any], **more: str) -> tuple[dict[str, Any], str]:
-    """Run the tasks in an Airflow of its own; return what it printed last, and everything it said."""
+    """Run the tasks in an Airflow of its own; return how they ended, and everything that was said."""
     home = tmp_path / "airflow"
     (home / "dags").mkdir(parents=True)
     environment = os.environ | {
@@ -328,7 +335,7 @@ def run_apart(program: str, tmp_path: Path, tasks: dict[str, Any], **more: str) 
         timeout=120,
     )
     assert ran.returncode == 0, ran.stderr[-3_000:]
-    return json.loads(ran.stdout.splitlines()[-1]), ran.stdout + ran.stderr
+    return json.loads((tmp_path / "ended.json").read_text()), ran.stdout + ran.stderr
 
 
 def test_events_of_a_real_run_tell_it_and_hold_no_secret(
