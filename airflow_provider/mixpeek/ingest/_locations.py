@@ -233,8 +233,15 @@ def uri_of(rows: Any) -> str | Location:
     where = _local_or_url(rows)
     if isinstance(where, Location):
         return where
-    connection = getattr(rows, "conn_id", None) if brings_file_system(rows) else None
+    connection = _connection(rows) if brings_file_system(rows) else None
     return _uri(where.replace(f"://{connection}@", "://", 1) if connection else where)
+
+
+def _connection(path: Any) -> str | None:
+    """The Airflow connection that a path names; in a place of its own since Airflow 3.2."""
+    options = getattr(path, "storage_options", None) or {}
+    connection = getattr(path, "conn_id", None) or options.get("conn_id")
+    return connection if isinstance(connection, str) else None
 
 
 def _local_or_url(rows: Any) -> Location | str:
