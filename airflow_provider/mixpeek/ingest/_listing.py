@@ -95,6 +95,11 @@ def _whole(location: Location) -> str:
     return os.path.realpath(location.path) if location.local else location.uri
 
 
+def fixed_part(path: str) -> str:
+    """Return the folder that a glob is below of for certain; what is no glob, as it is."""
+    return _leading(path) if _MAGIC.search(path) else path
+
+
 def _matching(location: Location) -> list[Listed]:
     def find() -> dict[str, Any]:
         fs = _fs(location)

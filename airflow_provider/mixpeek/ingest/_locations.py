@@ -210,14 +210,43 @@ def locate(rows: Any) -> Location:
     :param rows: A text, an ``os.PathLike``, or a path that brings its file system along.
     :raises SourceError: it is no path, or its file system is not to be had.
     """
+    where = _local_or_url(rows)
+    if isinstance(where, Location):
+        return where
     if brings_file_system(rows):
-        if rows.protocol in _LOCAL:
-            return _local(rows.path)
         return _remote(
-            str(rows),
+            where,
             fs_and_path=lambda: (rows.fs, rows.path),
             options=getattr(rows, "storage_options", None),
         )
+    return _remote(where)
+
+
+def uri_of(rows: Any) -> str | Location:
+    """
+    Say where a path or URL leads without asking any file system but this machine's.
+
+    :param rows: As for :func:`locate`.
+    :return: The normalised URI without credentials or connection; a file of this machine as it is located.
+    :raises SourceError: it is no path.
+    """
+    where = _local_or_url(rows)
+    if isinstance(where, Location):
+        return where
+    connection = _connection(rows) if brings_file_system(rows) else None
+    return _uri(where.replace(f"://{connection}@", "://", 1) if connection else where)
+
+
+def _connection(path: Any) -> str | None:
+    """The Airflow connection that a path names; in a place of its own since Airflow 3.2."""
+    options = getattr(path, "storage_options", None) or {}
+    connection = getattr(path, "conn_id", None) or options.get("conn_id")
+    return connection if isinstance(connection, str) else None
+
+
+def _local_or_url(rows: Any) -> Location | str:
+    if brings_file_system(rows):
+        return _local(rows.path) if rows.protocol in _LOCAL else str(rows)
     path = os.fsdecode(os.fspath(rows))
     if not path.strip():
         raise SourceError("the path is empty")
@@ -226,7 +255,7 @@ def locate(rows: Any) -> Location:
     scheme, separator, _rest = path.partition("://")
     if separator and scheme.lower() in _LOCAL:
         return _local(_path_of_file_url(path))
-    return _remote(path)
+    return path
 
 
 def without_query(path: str) -> str:
@@ -259,7 +288,7 @@ def _remote(
     options: Mapping[str, Any] | None = None,
 ) -> Location:
     links = url.split("::")
-    uri = "::".join(map(_normal, links))
+    uri = _uri(url)
     scheme = uri.partition("://")[0]
     if fs_and_path is None and scheme in _BUCKETS and "@" in url.partition("://")[2].partition("/")[0]:
         raise SourceError(
@@ -283,6 +312,10 @@ def _remote(
         raise SourceError(f"{uri} cannot be reached: {_without(secrets, str(error))}") from None
     text = None if secrets or options else url
     return Location(fs, path, uri, uri, text, secrets)
+
+
+def _uri(url: str) -> str:
+    return "::".join(map(_normal, url.split("::")))
 
 
 def _normal(link: str) -> str:

@@ -100,6 +100,9 @@ class WorkOperator(BaseOperator):
         """
         raise NotImplementedError
 
+    def remember(self, mixpeek: MixpeekClient, result: dict[str, Any]) -> None:
+        """Be told the result: when the work is started, after each deferral, and at the end."""
+
     def hint_after_failure(self, mixpeek: MixpeekClient) -> str:  # noqa: ARG002 - for those whose server matters
         """What a retry does after work has failed: for who reads the error."""
         return "A retry takes up what runs or is done, and has what failed processed again."
@@ -113,8 +116,11 @@ class WorkOperator(BaseOperator):
                 _outlets.check_namespace(work.mixpeek)
             work.checkpoint, rerun_number = begin_try(context, without_store=self.without_store)
             result = self.start(work.mixpeek, context, work.checkpoint, rerun_number)
+            self.remember(work.mixpeek, result)
             work.waits = flattened(result["waits"])
-            return self._told(context, work.mixpeek, self._go_on(work.mixpeek, context, result, work.waits))
+            return self._announced(
+                context, work.mixpeek, self._go_on(work.mixpeek, context, result, work.waits)
+            )
 
     def on_kill(self) -> None:
         """End within seconds, with a note of how far it is; batches go on, unless it cancels them."""
@@ -199,6 +205,7 @@ class WorkOperator(BaseOperator):
 
         with self._under_way() as work:
             result = self._kept(context)
+            self.remember(work.mixpeek, result)
             work.waits = flattened(result["waits"])
             taken = take(event, work.waits, tell=self.log.warning)
             if not isinstance(taken, Taken):
@@ -211,7 +218,7 @@ class WorkOperator(BaseOperator):
                     since=taken.since,
                     deadline=taken.deadline,
                 )
-            return self._told(context, work.mixpeek, self._finished(work.mixpeek, result, taken.partial))
+            return self._announced(context, work.mixpeek, self._finished(work.mixpeek, result, taken.partial))
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """
@@ -271,9 +278,11 @@ class WorkOperator(BaseOperator):
             self.log.warning("Done in part: %d objects failed; the result names %d.", count, len(named))
         else:
             self.log.info("All is done.")
-        return {**result, "failed": count, "failed_objects": named}
+        result = {**result, "failed": count, "failed_objects": named}
+        self.remember(mixpeek, result)
+        return result
 
-    def _told(self, context: Context, mixpeek: MixpeekClient, result: dict[str, Any]) -> dict[str, Any]:
+    def _announced(self, context: Context, mixpeek: MixpeekClient, result: dict[str, Any]) -> dict[str, Any]:
         """The same result, told to Airflow as the event of an asset."""
         _outlets.tell(
             self,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider.mixpeek.client._wait_for import A_DAY
 from airflow_provider.mixpeek.hooks.mixpeek import MixpeekHook
+from airflow_provider.mixpeek.operators._lineage import Lineage, SaysLineage
 from airflow_provider.mixpeek.operators._work import WorkOperator
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["MixpeekProcessObjectsOperator"]
 
 
-class MixpeekProcessObjectsOperator(WorkOperator):
+class MixpeekProcessObjectsOperator(SaysLineage, WorkOperator):
     """
     Have objects that are stored already processed, and wait until they are.
 
@@ -139,6 +140,10 @@ class MixpeekProcessObjectsOperator(WorkOperator):
             "batch_ids": [batch.batch_id for batch in done.batches],
             "waits": done.waits,
         }
+
+    def lineage(self, result: Mapping[str, Any]) -> Lineage:
+        """Objects are read from the bucket. Where their documents go, the collections of the server say."""
+        return Lineage(rows_read=result["objects"], counts=("objects", "missing", "failed"))
 
     def _chosen(self, mixpeek: MixpeekClient) -> tuple[str, Iterable[str]]:
         from airflow_provider.mixpeek.client import MixpeekConfigError

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider.mixpeek.client._wait_for import A_DAY
 from airflow_provider.mixpeek.hooks.mixpeek import MixpeekHook
+from airflow_provider.mixpeek.operators._lineage import Lineage, SaysLineage
 from airflow_provider.mixpeek.operators._rows import held, released
 from airflow_provider.mixpeek.operators._work import WorkOperator
 
@@ -15,13 +16,19 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider.mixpeek.client import MixpeekClient
-    from airflow_provider.mixpeek.ingest import ObjectMapping
+    from airflow_provider.mixpeek.ingest import ObjectMapping, Report
     from airflow_provider.mixpeek.operators._store import StoreCheckpoint
 
 __all__ = ["MixpeekCreateObjectsOperator"]
 
+#: What of the result lineage tells, where it is there.
+_COUNTS = (
+    "rows_read", "resumed", "created", "replayed", "stored", "rejected", "unsent", "in_doubt", "stale",
+    "failed",
+)  # fmt: skip
 
-class MixpeekCreateObjectsOperator(WorkOperator):
+
+class MixpeekCreateObjectsOperator(SaysLineage, WorkOperator):
     """
     Create an object in a bucket from every row, and have the objects processed.
 
@@ -202,49 +209,52 @@ class MixpeekCreateObjectsOperator(WorkOperator):
         :raises IngestError: the run did not get to its end; its message says what was done.
         :raises MixpeekTryOverError: Airflow has started another try of the task beside this one.
         """
-        from airflow_provider.mixpeek.ingest import ingest
+        from airflow_provider.mixpeek.ingest import IngestError, ingest
 
-        report = ingest(
-            mixpeek,
-            self.bucket,
-            released(self.rows),
-            mapping=self.mapping,
-            keys=self.keys,
-            scope=lambda mode: self._scope(mode, context),
-            on_error=self.on_error,
-            max_rejected=self.max_rejected,
-            rejected_to=self.rejected_to,
-            receipt_to=self.receipt_to,
-            receipt_format=self.receipt_format,
-            process=self.process,
-            batch_size=self.batch_size,
-            max_request_bytes=self.max_request_bytes,
-            in_flight=self.in_flight,
-            source_name=self.source_name,
-            allow_empty=self.allow_empty,
-            checkpoint=checkpoint,
-            rerun=self.rerun,
-            rerun_number=rerun_number,
-            cancel_earlier=self.cancel_on_kill,
-            on_source_change=self.on_source_change,
-            policy=self.policy,
-            on_changed=self.on_changed,
-            markers=self.markers,
-            skip_duplicates=self.skip_duplicates,
-        )
-        waits = report.waits
-        if not waits:
+        try:
+            report = ingest(
+                mixpeek,
+                self.bucket,
+                released(self.rows),
+                mapping=self.mapping,
+                keys=self.keys,
+                scope=lambda mode: self._scope(mode, context),
+                on_error=self.on_error,
+                max_rejected=self.max_rejected,
+                rejected_to=self.rejected_to,
+                receipt_to=self.receipt_to,
+                receipt_format=self.receipt_format,
+                process=self.process,
+                batch_size=self.batch_size,
+                max_request_bytes=self.max_request_bytes,
+                in_flight=self.in_flight,
+                source_name=self.source_name,
+                allow_empty=self.allow_empty,
+                checkpoint=checkpoint,
+                rerun=self.rerun,
+                rerun_number=rerun_number,
+                cancel_earlier=self.cancel_on_kill,
+                on_source_change=self.on_source_change,
+                policy=self.policy,
+                on_changed=self.on_changed,
+                markers=self.markers,
+                skip_duplicates=self.skip_duplicates,
+            )
+        except IngestError as error:
+            self.remember(mixpeek, _result(error.report))
+            raise
+        if not report.waits:
             self.log.info("Nothing is being processed, so there is nothing to wait for.")
-        return {
-            "bucket_id": report.bucket_id,
-            "rows_read": report.rows_read,
-            "resumed": report.resumed,
-            **report.counts(),
-            "stale": report.stale,
-            "rejected_uri": report.rejected_uri,
-            "receipt_uri": report.receipt_uri,
-            "waits": waits,
-        }
+        return _result(report)
+
+    def lineage(self, result: Mapping[str, Any]) -> Lineage:
+        """Rows are read from files, and written into the bucket."""
+        return Lineage(
+            sources=[released(self.rows)],
+            rows_read=result["rows_read"],
+            written=result["created"] + result["stored"],
+            counts=_COUNTS,
+        )
 
     def hint_after_failure(self, mixpeek: MixpeekClient) -> str:
         """What a retry does after processing has failed."""
@@ -268,3 +278,16 @@ class MixpeekCreateObjectsOperator(WorkOperator):
             # Two mapped parts may hold equal rows, which are two rows.
             parts.append(str(ti.map_index))
         return "\n".join(parts)
+
+
+def _result(report: Report) -> dict[str, Any]:
+    return {
+        "bucket_id": report.bucket_id,
+        "rows_read": report.rows_read,
+        "resumed": report.resumed,
+        **report.counts(),
+        "stale": report.stale,
+        "rejected_uri": report.rejected_uri,
+        "receipt_uri": report.receipt_uri,
+        "waits": report.waits,
+    }

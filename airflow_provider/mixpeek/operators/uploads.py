@@ -9,10 +9,13 @@ from airflow.sdk import BaseOperator
 
 from airflow_provider.mixpeek.hooks.mixpeek import MixpeekHook
 from airflow_provider.mixpeek.operators import _outlets
+from airflow_provider.mixpeek.operators._lineage import Lineage, SaysLineage
 from airflow_provider.mixpeek.operators._rows import held, released
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from airflow_provider.mixpeek.ingest import FilesReport
 
 __all__ = ["MixpeekUploadFilesOperator"]
 
@@ -20,7 +23,7 @@ __all__ = ["MixpeekUploadFilesOperator"]
 _KEPT = 100
 
 
-class MixpeekUploadFilesOperator(BaseOperator):
+class MixpeekUploadFilesOperator(SaysLineage, BaseOperator):
     """
     Upload files, and make an object of each, or of several.
 
@@ -118,43 +121,64 @@ class MixpeekUploadFilesOperator(BaseOperator):
         :raises FilesRejectedError: more files were rejected than may be; the others are stored.
         :raises MixpeekError: the server or the key failed; a retry goes on.
         """
-        from airflow_provider.mixpeek.ingest import upload_files
+        from airflow_provider.mixpeek.ingest import FilesRejectedError, upload_files
 
-        given = self.files
-        many = given if isinstance(given, Sequence) and not isinstance(given, str) else [given]
         with MixpeekHook(self.mixpeek_conn_id).get_client() as mixpeek:
-            namespace = mixpeek.session.settings.namespace
             if self.emit_asset:
                 _outlets.check_namespace(mixpeek)
-            report = upload_files(
-                mixpeek,
-                self.bucket,
-                [released(each) for each in many],
-                blob_property=self.blob_property,
-                group_by=self.group_by,
-                metadata=self.metadata,
-                table=released(self.table),
-                table_key=self.table_key,
-                at_once=self.at_once,
-                max_rejected=self.max_rejected,
-            )
-        rejected = [{"file": each.file, "reason": each.reason} for each in report.rejected[:_KEPT]]
+            try:
+                report = upload_files(
+                    mixpeek,
+                    self.bucket,
+                    self._given(),
+                    blob_property=self.blob_property,
+                    group_by=self.group_by,
+                    metadata=self.metadata,
+                    table=released(self.table),
+                    table_key=self.table_key,
+                    at_once=self.at_once,
+                    max_rejected=self.max_rejected,
+                )
+            except FilesRejectedError as error:
+                self.remember(mixpeek, _result(error.report))
+                raise
+            result = _result(report)
+            self.remember(mixpeek, result)
+            namespace = mixpeek.session.settings.namespace
         self.log.info(
             "%d files are stored, %d of them were before; %d were rejected.",
-            len(report.stored),
-            report.duplicates,
-            len(report.rejected),
+            result["stored"],
+            result["duplicates"],
+            result["rejected"],
         )
-        result = {
-            "bucket_id": report.bucket_id,
-            "files": len(report.stored) + len(report.rejected),
-            "stored": len(report.stored),
-            "duplicates": report.duplicates,
-            "rejected": len(report.rejected),
-            "rejected_files": rejected,
-            "object_ids": sorted({each.object_id for _, each in report.stored if each.object_id}),
-        }
         _outlets.tell(
             self, context, namespace=namespace, bucket=self.bucket, result=result, emit=self.emit_asset
         )
         return result
+
+    def lineage(self, result: Mapping[str, Any]) -> Lineage:
+        """Files are read, and become objects of the bucket."""
+        return Lineage(
+            sources=self._given(),
+            files_read=result["files"],
+            # Of objects of several files it is not known which were there before.
+            written=len(result["object_ids"]) if self.group_by else result["stored"] - result["duplicates"],
+            counts=("files", "stored", "duplicates", "rejected"),
+        )
+
+    def _given(self) -> list[Any]:
+        given = self.files
+        many = given if isinstance(given, Sequence) and not isinstance(given, str) else [given]
+        return [released(each) for each in many]
+
+
+def _result(report: FilesReport) -> dict[str, Any]:
+    return {
+        "bucket_id": report.bucket_id,
+        "files": len(report.stored) + len(report.rejected),
+        "stored": len(report.stored),
+        "duplicates": report.duplicates,
+        "rejected": len(report.rejected),
+        "rejected_files": [{"file": each.file, "reason": each.reason} for each in report.rejected[:_KEPT]],
+        "object_ids": sorted({each.object_id for _, each in report.stored if each.object_id}),
+    }
