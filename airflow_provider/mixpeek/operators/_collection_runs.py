@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider.mixpeek.client import WaitFor
 from airflow_provider.mixpeek.client._cancelling import cancel_all
+from airflow_provider.mixpeek.client._waits import look_at
 from airflow_provider.mixpeek.triggers._packing import packed, unpacked
 from airflow_provider.mixpeek.triggers._position import created_at
 from airflow_provider.mixpeek.waiting import Gone, Outcome, Seen
@@ -69,7 +70,7 @@ class Runs:
         waits = self._waits()
         if not waits:
             return None
-        looks = [self._mixpeek.look(wait) for wait in waits]
+        looks = [look for _, look in self._mixpeek.run(look_at(self._mixpeek.session, waits))]
         outcomes = [look.outcome for look in looks if isinstance(look, Seen)]
         failed = any(isinstance(look, Gone) for look in looks) or Outcome.FAILED in outcomes
         if failed and Outcome.RUNNING not in outcomes:
