@@ -23,8 +23,8 @@ from airflow_provider.mixpeek.ingest._naming import names_of
 from airflow_provider.mixpeek.operators._lineage import Lineage, Told
 from airflow_provider.mixpeek.operators._work import MOST_NAMED
 
-#: Who says it, as a package URL. The run facet has no schema of its own; what its ``_schemaURL`` names is that
-#: of each run facet.
+#: Who says it, as a package URL. The run facet has no schema of its own; its ``_schemaURL`` is that of each
+#: run facet.
 PRODUCER = f"pkg:pypi/{user_agent().replace('/', '@')}"
 
 
