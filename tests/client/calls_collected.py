@@ -24,6 +24,8 @@ def make_collection(url: str, key: str, bucket_id: str, name: str = "captions") 
 
 
 def _captions(shop: Shop) -> str:
+    if shop.client.session.api.name == "legacy":
+        return "col_of_no_such_generation"
     return make_collection(shop.emulator.url, shop.client.session.settings.api_key, shop.bucket)
 
 
