@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from airflow.models.renderedtifields import RenderedTaskInstanceFields
-from airflow.sdk import DAG, task, task_group
+from airflow.sdk import DAG, ObjectStoragePath, task, task_group
 from airflow.utils.session import create_session
 from structlog.testing import capture_logs
 
@@ -92,8 +92,9 @@ def as_csv(rows: list[dict[str, Any]], folder: Path) -> Path:
         lambda rows, _: pa.Table.from_pylist(rows),
         lambda rows, folder: as_csv(rows, folder),
         lambda rows, folder: str(as_csv(rows, folder)),
+        lambda rows, folder: ObjectStoragePath(as_csv(rows, folder).as_uri()),
     ],
-    ids=["list", "iterator", "pandas", "arrow", "path", "path as text"],
+    ids=["list", "iterator", "pandas", "arrow", "path", "path as text", "object storage path"],
 )
 def test_every_form_of_rows_becomes_objects(
     mixpeek: MixpeekClient, bucket: str, tmp_path: Path, given: Callable[..., Any]

@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 from pydantic import BaseModel, ConfigDict
 
 #: A batch may show in a listing so much later than one that was created after it.
-_SHOWS_WITHIN = timedelta(hours=1)
+_SHOWS_WITHIN = timedelta(minutes=10)
 
 
 class SeenBatch(NamedTuple):

@@ -199,7 +199,7 @@ class MixpeekFinishedBatchesTrigger(BaseEventTrigger):
         if position is None or position == noted or store is None:
             return noted
         try:
-            await store.aset(self._key, position.model_dump(mode="json"))
+            await store.aset(self._key, position.model_dump(mode="json", exclude_none=True))
         except Exception:
             self.log.exception("The position cannot be noted; trying again after the next look")
             return noted
