@@ -15,7 +15,10 @@ from airflow_provider.mixpeek.client import (
     MixpeekGenerationError,
     MixpeekNotFoundError,
     MixpeekWorkFailedError,
+    MixpeekWorkPartialError,
+    _collection_flows,
 )
+from airflow_provider.mixpeek.operators._kill import TaskKilledError
 from airflow_provider.mixpeek.operators.collections import MixpeekTriggerCollectionOperator
 
 from .wait_modes import KEY, NOTE, World, clock, make_world, to_the_end
@@ -143,6 +146,41 @@ def test_a_retry_triggers_again_what_has_failed(world: World) -> None:
         run(world)
     assert run(world)["failed"] == 0
     assert world.server.state()["objects_processed"] == {"1": 3}
+
+
+@in_each_mode
+def test_a_retry_triggers_again_what_has_failed_in_part(world: World, mode: str) -> None:
+    world.server.fault({"fault": "task_outcome", "status": "COMPLETED_WITH_ERRORS", "failed_objects": 1})
+    with pytest.raises(MixpeekWorkPartialError):
+        run(world, mode)
+    world.server.clear_faults()
+    told = run(world, mode)
+    assert (told["failed"], world.asked(TRIGGER)) == (0, 2)
+
+
+def test_a_part_that_may_fail_is_taken_up(world: World) -> None:
+    world.server.fault({"fault": "task_outcome", "status": "COMPLETED_WITH_ERRORS", "failed_objects": 1})
+    first = run(world, partial_ok=True)
+    assert run(world, partial_ok=True) == first | {"objects": None}
+    assert world.asked(TRIGGER) == 1
+
+
+@pytest.mark.parametrize("cancel", [True, False])
+def test_a_kill_before_the_answer_is_noted_cancels_where_asked(
+    world: World, monkeypatch: pytest.MonkeyPatch, cancel: bool
+) -> None:
+    world.server.fault({"fault": "task_outcome", "status": "COMPLETED", "seconds": 900})
+
+    def killed(*_: Any) -> None:
+        raise TaskKilledError
+
+    # The signal comes between two lines, which no server can bring about.
+    monkeypatch.setattr(_collection_flows, "waits_of", killed)
+    with pytest.raises(TaskKilledError):
+        run(world, cancel_on_kill=cancel)
+    collection = world.mixpeek.collections.get("captions").collection_id
+    (batch,) = world.mixpeek.collections.batches(collection)
+    assert (batch.status == "CANCELED") is cancel
 
 
 def test_a_clear_is_another_run(world: World) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ class Runs:
 
     :param checkpoint: None where Airflow keeps nothing between two tries.
     :param rerun_number: Grows when a person clears the task, who wants another run.
+    :param partial_ok: A batch of which a part failed is done; else it has failed.
     """
 
     def __init__(
@@ -40,15 +41,16 @@ class Runs:
         collection: Collection,
         checkpoint: StoreCheckpoint | None,
         rerun_number: int,
+        *,
+        partial_ok: bool,
     ) -> None:
         self._mixpeek = mixpeek
-        self._collection = collection
+        self._collection_id = collection.collection_id
         self._checkpoint = checkpoint
         self._rerun_number = rerun_number
+        self._given_up = {Outcome.FAILED} if partial_ok else {Outcome.FAILED, Outcome.PARTIAL}
         noted = checkpoint.get(_NOTE) if checkpoint else None
-        self._noted: dict[str, Any] = (
-            noted if noted and noted["collection_id"] == collection.collection_id else {}
-        )
+        self._noted: dict[str, Any] = noted if noted and noted["collection_id"] == self._collection_id else {}
 
     @property
     def _is_ours(self) -> bool:
@@ -57,7 +59,7 @@ class Runs:
     def cancel_earlier(self) -> None:
         """Cancel what was triggered before a person cleared the task."""
         if self._noted and not self._is_ours:
-            waits = self._waits()
+            waits = triggered_by(self._mixpeek, self._noted)
             log.info("The task was cleared: cancelling what still runs of its earlier run.")
             flow = cancel_all(self._mixpeek.session, waits, reason="the Airflow task was cleared")
             for sentence in self._mixpeek.run(flow):
@@ -67,12 +69,17 @@ class Runs:
         """What an earlier try has triggered, if it runs or is done; None: it is to be triggered."""
         if not self._is_ours:
             return None
-        waits = self._waits()
+        waits = triggered_by(self._mixpeek, self._noted)
         if not waits:
+            if not self._noted["before"]:
+                log.warning(
+                    "It is not known whether an earlier try has triggered the collection: this server does "
+                    "not tell the batches of one. Triggering."
+                )
             return None
         looks = [look for _, look in self._mixpeek.run(look_at(self._mixpeek.session, waits))]
         outcomes = [look.outcome for look in looks if isinstance(look, Seen)]
-        failed = any(isinstance(look, Gone) for look in looks) or Outcome.FAILED in outcomes
+        failed = any(isinstance(look, Gone) for look in looks) or bool(self._given_up & set(outcomes))
         if failed and Outcome.RUNNING not in outcomes:
             log.info("What an earlier try has triggered has failed; triggering again.")
             return None
@@ -83,7 +90,7 @@ class Runs:
         """Note which batches there are, so that those of a run whose answer is lost can be told from them."""
         if self._checkpoint is not None:
             self._noted = {
-                "collection_id": self._collection.collection_id,
+                "collection_id": self._collection_id,
                 "rerun_number": self._rerun_number,
                 "before": self._newest(),
             }
@@ -95,32 +102,37 @@ class Runs:
             self._noted = self._noted | {"waits": packed(waits)}
             self._checkpoint.set(_NOTE, self._noted)
 
-    def _waits(self) -> list[WaitFor]:
-        if "waits" in self._noted:
-            return unpacked(self._noted["waits"])
-        before = self._noted["before"]
-        if not before:
-            log.warning(
-                "It is not known whether an earlier try has triggered the collection: this server does not "
-                "tell the batches of one. Triggering."
-            )
-            return []
-        newest, ids = datetime.fromisoformat(before["created_at"]), set(before["batch_ids"])
-        return [
-            WaitFor(None, batch.batch_id, batch.bucket_id)
-            for batch, created in self._batches()
-            if batch.batch_id not in ids and created >= newest
-        ]
-
     def _newest(self) -> dict[str, Any]:
         """The time of the newest batch of the collection, and the batches of that time; empty on API 0.81."""
         if not self._mixpeek.has_idempotency_keys():
             return {}  # nor does that version choose batches by their collection
-        batches = list(self._batches())
+        batches = list(_batches(self._mixpeek, self._collection_id))
         newest = max((created for _, created in batches), default=_LONG_AGO)
         ids = [batch.batch_id for batch, created in batches if created == newest]
         return {"created_at": newest.isoformat(), "batch_ids": ids}
 
-    def _batches(self) -> Iterator[tuple[Batch, datetime]]:
-        for batch in self._mixpeek.collections.batches(self._collection.collection_id):
-            yield batch, created_at(batch.created_at) or _LONG_AGO
+
+def noted_waits(mixpeek: MixpeekClient, checkpoint: StoreCheckpoint) -> list[WaitFor]:
+    """What the tries of a task have triggered last, as far as it can be found."""
+    noted = checkpoint.get(_NOTE)
+    return triggered_by(mixpeek, noted) if noted else []
+
+
+def triggered_by(mixpeek: MixpeekClient, noted: Mapping[str, Any]) -> list[WaitFor]:
+    """What a note names; where the answer is lost, the batches that were not there before (API 0.82)."""
+    if "waits" in noted:
+        return unpacked(noted["waits"])
+    before = noted["before"]
+    if not before:
+        return []
+    newest, ids = datetime.fromisoformat(before["created_at"]), set(before["batch_ids"])
+    return [
+        WaitFor(None, batch.batch_id, batch.bucket_id)
+        for batch, created in _batches(mixpeek, noted["collection_id"])
+        if batch.batch_id not in ids and created >= newest
+    ]
+
+
+def _batches(mixpeek: MixpeekClient, collection_id: str) -> Iterator[tuple[Batch, datetime]]:
+    for batch in mixpeek.collections.batches(collection_id):
+        yield batch, created_at(batch.created_at) or _LONG_AGO

@@ -103,6 +103,17 @@ class WorkOperator(BaseOperator):
     def remember(self, mixpeek: MixpeekClient, result: dict[str, Any]) -> None:
         """Be told the result: when the work is started, after each deferral, and at the end."""
 
+    def noted_waits(
+        self,
+        mixpeek: MixpeekClient,  # noqa: ARG002 - for those who have to look at the server
+        checkpoint: StoreCheckpoint,
+    ) -> list[WaitFor]:
+        """What is noted of work that was being started when the task was killed."""
+        from airflow_provider.mixpeek.client import WaitFor
+        from airflow_provider.mixpeek.ingest._journal import Journal
+
+        return [WaitFor(None, batch.batch_id, batch.bucket_id) for batch in Journal.noted(checkpoint)]
+
     def hint_after_failure(self, mixpeek: MixpeekClient) -> str:  # noqa: ARG002 - for those whose server matters
         """What a retry does after work has failed: for who reads the error."""
         return "A retry takes up what runs or is done, and has what failed processed again."
@@ -322,19 +333,16 @@ class WorkOperator(BaseOperator):
 
     def _submitted(self, work: _Work) -> list[WaitFor]:
         """What is noted of work that was being submitted."""
-        from airflow_provider.mixpeek.client import WaitFor
         from airflow_provider.mixpeek.exceptions import MixpeekTryOverError
-        from airflow_provider.mixpeek.ingest._journal import Journal
 
         if work.checkpoint is None:
             self.log.warning("Killed while it submitted: nothing is cancelled, for nothing could be noted.")
             return []
         try:
-            noted = Journal.noted(work.checkpoint)
+            return self.noted_waits(work.mixpeek, work.checkpoint)
         except MixpeekTryOverError:
             self.log.info("The next try has begun, and cancels what this one has submitted.")
             return []
-        return [WaitFor(None, batch.batch_id, batch.bucket_id) for batch in noted]
 
 
 @dataclass

@@ -25,9 +25,9 @@ class MixpeekTriggerCollectionOperator(WorkOperator):
     The server makes the batches and submits them. What they are is written down (Airflow 3.3): a retry takes
     up a run whose batches run or are done, and also finds one whose answer was lost, by the batches of the
     collection that were not there before (API 0.82; another trigger of the same collection at that moment is
-    taken for ours). When a batch has failed and none runs any more, the collection is triggered again, which
-    leaves alone what has documents unless ``dedup_strategy`` says otherwise. The legacy generation cannot
-    trigger a collection.
+    taken for ours, and cancelled as ours with ``cancel_on_kill``). When a batch has failed, or done a part
+    without ``partial_ok``, and none runs any more, the collection is triggered again, which leaves alone what
+    has documents unless ``dedup_strategy`` says otherwise. The legacy generation cannot trigger a collection.
 
     Returns, one XCom key each: ``collection_id``, ``objects`` (how many; None where the server does not say),
     ``batch_ids``, ``waits``, and after waiting ``failed`` and ``failed_objects`` as
@@ -109,7 +109,7 @@ class MixpeekTriggerCollectionOperator(WorkOperator):
         from airflow_provider.mixpeek.operators._collection_runs import Runs
 
         collection = mixpeek.collections.get(self.collection)
-        runs = Runs(mixpeek, collection, checkpoint, rerun_number)
+        runs = Runs(mixpeek, collection, checkpoint, rerun_number, partial_ok=self.partial_ok)
         if self.cancel_on_kill:
             runs.cancel_earlier()
         found = runs.taken_up()
@@ -128,6 +128,12 @@ class MixpeekTriggerCollectionOperator(WorkOperator):
         waits = mixpeek.run(waits_of(mixpeek.session, triggered))
         runs.began(waits)
         return _result(collection, triggered.object_count, waits)
+
+    def noted_waits(self, mixpeek: MixpeekClient, checkpoint: StoreCheckpoint) -> list[WaitFor]:
+        """What was triggered when the task was killed, though its answer may not have come."""
+        from airflow_provider.mixpeek.operators._collection_runs import noted_waits
+
+        return noted_waits(mixpeek, checkpoint)
 
 
 def _result(collection: Collection, objects: int | None, waits: Sequence[WaitFor]) -> dict[str, Any]:
