@@ -24,6 +24,9 @@ from airflow_provider.mixpeek.ingest import FileCheckpoint
 
 from .shop import BATCH, BATCHES, CREATE, MAPPING, SCHEMA, SUBMIT, rows, stored
 
+#: Run by `make system-test`.
+long = pytest.mark.system
+
 ROWS = 10_000
 KILLS = 20
 IN_FLIGHT = 8
@@ -219,7 +222,7 @@ def shop(make_emulator, connect, loader) -> Callable[..., Shop]:
     return shop
 
 
-@pytest.mark.parametrize("process", ["new", False])
+@pytest.mark.parametrize("process", [pytest.param("new", marks=long), False])
 @pytest.mark.parametrize("kept", [True, False], ids=["checkpoint", "none"])
 def test_rows_of_a_list(kept, process, shop):
     ahead = [0.0]
@@ -252,6 +255,7 @@ def write(kind: str, folder: Path, count: int) -> str:
     return str(path)
 
 
+@long
 @pytest.mark.parametrize("kind", ["parquet", "csv"])
 def test_rows_of_a_file(kind, shop, tmp_path):
     it = shop(task_seconds=0)
@@ -259,12 +263,14 @@ def test_rows_of_a_file(kind, shop, tmp_path):
     it.once(ROWS)
 
 
+@long
 def test_rows_of_a_frame_that_come_in_another_order_each_time(shop):
     it = shop(task_seconds=0)
     it.killed_anywhere(3, rows=rows(ROWS), order=99)
     it.once(ROWS)
 
 
+@long
 def test_rows_of_business_keys(shop):
     it = shop(task_seconds=0)
     mapping = MAPPING | {"idempotency_key": ["sku"]}
@@ -311,7 +317,10 @@ def test_one_object_a_request(shop):
 # -- a second process --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("after", "every"), [(3, 0.0), (60, 1.0), (120, 0.0)])
+@pytest.mark.parametrize(
+    ("after", "every"),
+    [(3, 0.0), pytest.param(60, 1.0, marks=long), pytest.param(120, 0.0, marks=long)],
+)
 def test_a_try_that_was_stopped_and_wakes_up_beside_another_one(
     after, every, shop, loader, another_loader, tmp_path
 ):

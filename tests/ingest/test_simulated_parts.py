@@ -15,6 +15,8 @@ from .simulated import Store, Try
 from .test_simulations import SERVERS, Story, check
 
 PIECES, SEEDS = 10, 100
+#: Of which `make test` has so many; `make system-test` has the others.
+SHORT = 3
 
 
 class PartsStory(Story):
@@ -91,7 +93,10 @@ def quiet() -> Iterator[None]:
     logger.setLevel(before)
 
 
-@pytest.mark.parametrize("piece", range(PIECES))
+@pytest.mark.parametrize(
+    "piece",
+    [*range(SHORT), *(pytest.param(piece, marks=pytest.mark.system) for piece in range(SHORT, PIECES))],
+)
 def test_however_a_file_is_cut_each_row_is_one_object_and_is_processed_once(piece, tmp_path, monkeypatch):
     for seed in range(piece * SEEDS, (piece + 1) * SEEDS):
         with monkeypatch.context() as patched:

@@ -121,7 +121,10 @@ SHORT_AND_LONG = pytest.mark.parametrize("task_seconds", [0, 3_600])
 
 
 @SHORT_AND_LONG
-@pytest.mark.parametrize("refused", [0.0, 0.01], ids=["one call", "many calls"])
+@pytest.mark.parametrize(
+    "refused",
+    [pytest.param(0.0, id="one call"), pytest.param(0.01, id="many calls", marks=pytest.mark.system)],
+)
 def test_under_keys(refused, task_seconds, storm, hours, connect, checkpoint):
     emulator = storm(BATCH, BATCHES, SUBMIT, seed=7, refused=refused, task_seconds=task_seconds)
     mixpeek = connect(emulator)
@@ -152,6 +155,7 @@ def test_without_keys_rows_are_looked_for(task_seconds, storm, hours, connect, t
     check(emulator, hours, mixpeek, reports, 10_000)
 
 
+@pytest.mark.system
 @pytest.mark.usefixtures("short_looks")
 def test_one_object_a_request(storm, hours, connect, tmp_path):
     # Of this generation nobody says that a 503 has stored nothing: each makes a row be looked for.
