@@ -13,8 +13,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: test system-test test-matrix $(MATRIX:%=test-airflow-%) screenshots bench lint format demo airflow constraints clean
 
+# The tests of tests/system start a whole Airflow, which wants the machine for itself.
 test: lint
-	$(BIN)/pytest -n auto -m 'not system'
+	$(BIN)/pytest -n auto -m 'not system' --ignore tests/system
+	$(BIN)/pytest -m 'not system' tests/system
 
 system-test: $(STAMP)
 	scripts/system_packages.sh

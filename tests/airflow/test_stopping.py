@@ -35,13 +35,15 @@ def test_execution_timeout_ends_a_run_and_a_retry_finishes_it(
     def mend(_context: Any) -> None:
         there.append(server.state()["objects"])
         server.clear_faults()
+        # The retry has as long as a slow machine needs.
+        dag.task_dict["load"].execution_timeout = timedelta(minutes=5)
 
     with DAG("timed_out") as dag:
         MixpeekCreateObjectsOperator(
             task_id="load",
             bucket="films",
             rows=ROWS,
-            execution_timeout=timedelta(seconds=2),
+            execution_timeout=timedelta(seconds=4),
             on_retry_callback=mend,
             retries=1,
             retry_delay=0,
