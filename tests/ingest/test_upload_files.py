@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import fsspec
 import pytest
@@ -142,6 +144,43 @@ def test_wrong_arguments_are_told_before_anything_is_sent(
     with pytest.raises(MixpeekConfigError, match=why):
         upload_files(mixpeek, "shoes", given.pop("files", folder), **given)
     assert puts(emulator) == 0
+
+
+# -- what is written down ----------------------------------------------------------------------------------
+
+
+def lines(uri: str | None) -> list[dict[str, Any]]:
+    assert uri is not None
+    with fsspec.open(unquote(uri)) as file:
+        return [json.loads(line) for line in file]
+
+
+def test_what_became_of_each_file_is_written_down(mixpeek: Any, folder: Path, emulator: Any, directory: str):
+    (folder / "empty.png").touch()
+    with pytest.raises(FilesRejectedError) as caught:
+        upload_files(mixpeek, "shoes", folder, rejected_to=directory, receipt_to=directory)
+    report = caught.value.report
+    (rejected,) = lines(report.rejected_uri)
+    assert (rejected["file"], "is empty" in rejected["reason"]) == ("empty.png", True)
+    told = lines(report.receipt_uri)
+    assert sorted(each["outcome"] for each in told) == ["rejected"] + ["stored"] * 8
+    stored = {each["sha256"]: each["object_id"] for each in told if each["sha256"]}
+    assert stored.keys() == emulator.state()["files"].keys()
+    (folder / "empty.png").unlink()
+    again = upload_files(mixpeek, "shoes", folder, rejected_to=directory, receipt_to=directory)
+    assert again.rejected_uri is None
+    assert {each["outcome"] for each in lines(again.receipt_uri)} == {"duplicate"}
+    # What was rejected the last time is not told any more.
+    fs, path = fsspec.url_to_fs(directory)
+    assert len(fs.ls(path, detail=False)) == 1
+
+
+def test_receipts_are_not_written_where_they_would_be_uploaded(mixpeek: Any, folder: Path, emulator: Any):
+    with pytest.raises(MixpeekConfigError, match="would be uploaded the next time"):
+        upload_files(mixpeek, "shoes", folder, receipt_to=folder / "receipts")
+    assert puts(emulator) == 0
+    report = upload_files(mixpeek, "shoes", folder, receipt_to=folder / "_receipts")
+    assert len(upload_files(mixpeek, "shoes", folder).stored) == len(report.stored) == 8
 
 
 # -- values from a table ---------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -23,6 +23,7 @@ from airflow_provider.mixpeek.client._schema import is_blob_type
 from airflow_provider.mixpeek.ingest import _blame as blame
 from airflow_provider.mixpeek.ingest._errors import SourceError
 from airflow_provider.mixpeek.ingest._file_groups import Group, GroupRule, Member
+from airflow_provider.mixpeek.ingest._file_receipts import FileReceipts
 from airflow_provider.mixpeek.ingest._file_values import (
     OF_A_FILE,
     OF_A_GROUP,
@@ -32,8 +33,9 @@ from airflow_provider.mixpeek.ingest._file_values import (
     of_a_file,
 )
 from airflow_provider.mixpeek.ingest._listing import Listed, listed
-from airflow_provider.mixpeek.ingest._locations import locate
+from airflow_provider.mixpeek.ingest._locations import Location, locate
 from airflow_provider.mixpeek.ingest._row_files import OpenableFile
+from airflow_provider.mixpeek.ingest._sinks import Directory
 
 if TYPE_CHECKING:
     from airflow_provider.mixpeek.client import MixpeekClient
@@ -64,11 +66,15 @@ class FilesReport:
 
     :param stored: Each file by its path, and what the server has of it.
     :param rejected: The others.
+    :param rejected_uri: Where these are written down, and why.
+    :param receipt_uri: Where it is written down what became of each file.
     """
 
     bucket_id: str
     stored: tuple[tuple[str, UploadedFile], ...]
     rejected: tuple[RejectedFile, ...]
+    rejected_uri: str | None = None
+    receipt_uri: str | None = None
 
     @property
     def duplicates(self) -> int:
@@ -104,6 +110,8 @@ def upload_files(
     table_key: str = "file",
     at_once: int = 4,
     max_rejected: int = 0,
+    rejected_to: Directory | None = None,
+    receipt_to: Directory | None = None,
 ) -> FilesReport:
     """
     Make an object of each file, or of several.
@@ -128,6 +136,11 @@ def upload_files(
     :param at_once: Objects whose files are on their way at once.
     :param max_rejected: Files that may be rejected: unreadable, empty, too large, refused by the server,
         without a place in the rule or the table.
+    :param rejected_to: A directory, of this machine or any URL of fsspec, where rejected files are written
+        down with the reason (JSON Lines: ``file``, ``reason``, ``error_type``).
+    :param receipt_to: A directory where it is written down what became of each file (JSON Lines: ``file``,
+        ``outcome`` (``stored``, ``duplicate`` or ``rejected``), ``object_id``, ``upload_id``, ``sha256``,
+        ``size``).
     :raises FilesRejectedError: more were; the others are stored.
     :raises MixpeekConfigError: an argument is wrong; nothing was sent.
     :raises MixpeekError: the server or the key failed; a second call goes on.
@@ -148,7 +161,9 @@ def upload_files(
             hint='Ingest a table whose columns name the files: Blob(column=..., source="file").',
         )
     sidecar = None if table is None else Table.read(table, key=table_key, schema=schema)
-    found = [(_shown(file), file) for file in _found(files)]
+    given = _located(files)
+    receipts = FileReceipts.open(target.bucket_id, given, rejected_to=rejected_to, receipt_to=receipt_to)
+    found = [(_shown(file), file) for file in _found(given)]
     if rule is None:
         groups = [Group(path, [Member(file, path, blob_property)]) for path, file in found]
         left: list[tuple[str, str]] = []
@@ -162,9 +177,32 @@ def upload_files(
         tuple(each for each in results if isinstance(each, tuple)),
         tuple(each for each in results if isinstance(each, RejectedFile)),
     )
+    rejected = [
+        {"file": each.file, "reason": each.reason, "error_type": each.error_type} for each in report.rejected
+    ]
+    report = replace(
+        report,
+        rejected_uri=receipts.write_rejected(rejected),
+        receipt_uri=receipts.write_receipt(_receipts(report)),
+    )
     if len(report.rejected) > max_rejected:
         raise FilesRejectedError(report)
     return report
+
+
+def _receipts(report: FilesReport) -> Iterator[dict[str, Any]]:
+    for path, file in report.stored:
+        yield {
+            "file": path,
+            "outcome": "duplicate" if file.duplicate else "stored",
+            "object_id": file.object_id,
+            "upload_id": file.upload_id,
+            "sha256": file.sha256,
+            "size": file.size,
+        }
+    for each in report.rejected:
+        nothing = dict.fromkeys(("object_id", "upload_id", "sha256", "size"))
+        yield {"file": each.file, "outcome": "rejected", **nothing}
 
 
 _Result = RejectedFile | tuple[str, UploadedFile]
@@ -287,12 +325,16 @@ def _at_once(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _found(files: Any) -> list[Listed]:
+def _located(files: Any) -> list[Location]:
     given: Iterable[Any] = files if isinstance(files, Sequence) and not isinstance(files, str) else [files]
+    return [locate(each) for each in given]
+
+
+def _found(given: Sequence[Location]) -> list[Listed]:
     every: dict[str, Listed] = {}
     for each in given:
         try:
-            every |= {file.location.uri: file for file in listed(locate(each))}
+            every |= {file.location.uri: file for file in listed(each)}
         except FileNotFoundError as error:
             raise MixpeekConfigError(
                 f"there is no file {error}", hint="Check the path or the glob."

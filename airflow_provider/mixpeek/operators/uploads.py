@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,8 @@ class MixpeekUploadFilesOperator(SaysLineage, BaseOperator):
 
     Returns, one XCom key each: ``bucket_id``, ``files`` (how many), ``stored``, ``duplicates`` (how many of
     these the server had already), ``rejected``, ``rejected_files`` (the first hundred: ``file``, ``reason``),
-    and ``object_ids`` (all of them, for ``MixpeekProcessObjectsOperator``).
+    ``rejected_uri`` and ``receipt_uri`` (None without the directory, and without rejected files), and
+    ``object_ids`` (all of them, for ``MixpeekProcessObjectsOperator``).
 
     :param bucket: Name or id of the bucket (templated).
     :param files: A folder with all that is below it, a glob, a file, or a list of these (templated); local,
@@ -55,6 +57,10 @@ class MixpeekUploadFilesOperator(SaysLineage, BaseOperator):
     :param at_once: Objects whose files are on their way at once.
     :param max_rejected: Files that may be rejected without failing the task: unreadable, empty, too large,
         refused by the server, outside of ``group_by``, or without a row in the table.
+    :param rejected_to: A directory, of this machine or any URL of fsspec, where rejected files are written
+        down with the reason (templated): all of them, in place of what an earlier call for the same files
+        and bucket has written.
+    :param receipt_to: A directory where it is written down what became of each file (templated).
     :param emit_asset: Tell Airflow, once the task has succeeded, that the asset
         ``mixpeek://{namespace}/{bucket}`` has changed, as the connection and ``bucket`` name the two.
     :param mixpeek_conn_id: Id of the connection (templated).
@@ -68,6 +74,8 @@ class MixpeekUploadFilesOperator(SaysLineage, BaseOperator):
         "metadata",
         "table",
         "table_key",
+        "rejected_to",
+        "receipt_to",
         "mixpeek_conn_id",
     )
     template_fields_renderers = {"metadata": "json"}  # noqa: RUF012 - Airflow's own form of it
@@ -85,6 +93,8 @@ class MixpeekUploadFilesOperator(SaysLineage, BaseOperator):
         table_key: str = "file",
         at_once: int = 4,
         max_rejected: int = 0,
+        rejected_to: str | os.PathLike[str] | None = None,
+        receipt_to: str | os.PathLike[str] | None = None,
         emit_asset: bool = False,
         mixpeek_conn_id: str = MixpeekHook.default_conn_name,
         **kwargs: Any,
@@ -99,6 +109,8 @@ class MixpeekUploadFilesOperator(SaysLineage, BaseOperator):
         self.table_key = table_key
         self.at_once = at_once
         self.max_rejected = max_rejected
+        self.rejected_to = rejected_to
+        self.receipt_to = receipt_to
         self.emit_asset = emit_asset
         self.mixpeek_conn_id = mixpeek_conn_id
         if emit_asset:
@@ -138,6 +150,8 @@ class MixpeekUploadFilesOperator(SaysLineage, BaseOperator):
                     table_key=self.table_key,
                     at_once=self.at_once,
                     max_rejected=self.max_rejected,
+                    rejected_to=self.rejected_to,
+                    receipt_to=self.receipt_to,
                 )
             except FilesRejectedError as error:
                 self.remember(mixpeek, _result(error.report))
@@ -180,5 +194,7 @@ def _result(report: FilesReport) -> dict[str, Any]:
         "duplicates": report.duplicates,
         "rejected": len(report.rejected),
         "rejected_files": [{"file": each.file, "reason": each.reason} for each in report.rejected[:_KEPT]],
+        "rejected_uri": report.rejected_uri,
+        "receipt_uri": report.receipt_uri,
         "object_ids": sorted({each.object_id for _, each in report.stored if each.object_id}),
     }
