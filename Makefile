@@ -20,7 +20,7 @@ test: lint
 
 system-test: $(STAMP)
 	scripts/system_packages.sh
-	$(BIN)/pytest -n auto -m system tests/ingest
+	$(BIN)/pytest -n auto -m system --ignore tests/system
 	$(BIN)/pytest -m system tests/system
 
 test-matrix: lint $(MATRIX:%=test-airflow-%)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 
 SCRIPT = Path(__file__).resolve().parent.parent / "scripts" / "airflow_standalone.py"
 
@@ -58,6 +59,7 @@ def run_example(airflow: str, dag_id: str) -> str:
     return patiently(ended)
 
 
+@pytest.mark.system
 def test_starts_answers_without_login_and_leaves_no_process_behind() -> None:
     script = subprocess.Popen(
         [sys.executable, str(SCRIPT)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True

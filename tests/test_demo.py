@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 DEMO = Path(__file__).parents[1] / "scripts" / "demo.py"
 
 
+@pytest.mark.system
 def test_the_demo_stores_each_film_once_and_ends_by_itself(tmp_path: Path) -> None:
     environment = os.environ | {"TMPDIR": str(tmp_path), "HOME": str(tmp_path)}
 

@@ -174,6 +174,7 @@ MANY = [f"task_{number}" for number in range(2_500)]
 BAD = ["task_500", "task_1500", "task_2400"]
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "reschedule before 3.3"])
 def test_three_of_2500_fail(make_world: Callable[..., World], mode: str) -> None:
     world = make_world()

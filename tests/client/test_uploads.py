@@ -313,6 +313,7 @@ def test_an_upload_url_in_plain_http_to_elsewhere_is_not_used(mixpeek, bucket, w
 # --- memory ---
 
 
+@pytest.mark.system
 def test_two_gigabytes_take_no_memory(tmp_path):
     """In a process of its own, whose peak is known; the emulator is in it too."""
     script = Path(__file__).with_name("uploaded_2_gb.py")

@@ -89,6 +89,7 @@ def described(request: pytest.FixtureRequest) -> Iterator[tuple[Any, Stock, Emul
         stock.close()
 
 
+@pytest.mark.system
 def test_every_call_answers_as_declared(described):
     document, stock, emulator = described
     answered: Counter[int] = Counter()

@@ -128,6 +128,7 @@ def test_a_row_whose_answer_is_lost_is_stored_once(fault, arrives, server, emula
     once(emulator, mixpeek, bucket, many)
 
 
+@pytest.mark.system
 def test_under_a_storm_every_row_is_stored_once(server, emulator, mixpeek, bucket, load):
     chance = 0.02 if server.size == 1 else 0.25
     for seed, fault in enumerate(

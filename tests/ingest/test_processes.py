@@ -15,6 +15,8 @@ ROWS = 5_000
 #: One process: its number, the server's address, and whether to process.
 SCRIPT = f"""
 import json, logging, sys
+import pytest
+
 from airflow_provider.mixpeek.client import MixpeekClient
 from airflow_provider.mixpeek.ingest import ingest
 
@@ -30,6 +32,7 @@ print(json.dumps(report.counts()))
 """
 
 
+@pytest.mark.system
 def test_eight_processes_share_a_limit_and_finish(make_emulator, connect):
     emulator = make_emulator(task_seconds=0, rate_limits={"data": 40, "compute": 10})
     connect(emulator).buckets.create("products", schema=SCHEMA)

@@ -117,7 +117,7 @@ def checkpoint(request, tmp_path) -> FileCheckpoint | None:
 
 
 #: Tasks that are over when the next call looks, and tasks that run until the end.
-SHORT_AND_LONG = pytest.mark.parametrize("task_seconds", [0, 3_600])
+SHORT_AND_LONG = pytest.mark.parametrize("task_seconds", [0, pytest.param(3_600, marks=pytest.mark.system)])
 
 
 @SHORT_AND_LONG
