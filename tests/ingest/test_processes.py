@@ -7,6 +7,8 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
+
 from .shop import BATCH, BATCHES, MAPPING, SCHEMA, SUBMIT, calls
 
 PROCESSES = 8
@@ -15,8 +17,6 @@ ROWS = 5_000
 #: One process: its number, the server's address, and whether to process.
 SCRIPT = f"""
 import json, logging, sys
-import pytest
-
 from airflow_provider.mixpeek.client import MixpeekClient
 from airflow_provider.mixpeek.ingest import ingest
 
