@@ -48,7 +48,7 @@ with DAG("mixpeek_process_later", schedule=None, catchup=False, tags=["mixpeek"]
         cancel_on_kill=True,
         wait_timeout=6 * 60 * 60,
         retries=2,
-        retry_delay=timedelta(minutes=10),
+        retry_delay=timedelta(minutes=1),
     )
 
     @task
