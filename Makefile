@@ -7,6 +7,9 @@ CONSTRAINTS := constraints/airflow-3.3.2.txt
 # Each version of Airflow that a constraints file is kept for.
 MATRIX := $(patsubst constraints/airflow-%.txt,%,$(wildcard constraints/airflow-*.txt))
 
+# One more than there are processors: many tests wait for servers and processes of theirs.
+WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+
 # Without compiled modules each start of Airflow takes seconds longer; foreign modules have no place in .venv.
 unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -15,12 +18,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # The tests of tests/system start a whole Airflow, which wants the machine for itself.
 test: lint
-	$(BIN)/pytest -n auto -m 'not system' --ignore tests/system
+	$(BIN)/pytest -n $(WORKERS) -m 'not system' --ignore tests/system
 	$(BIN)/pytest -m 'not system' tests/system
 
 system-test: $(STAMP)
 	scripts/system_packages.sh
-	$(BIN)/pytest -n auto -m system --ignore tests/system
+	$(BIN)/pytest -n $(WORKERS) -m system --ignore tests/system
 	$(BIN)/pytest -m system tests/system
 
 test-matrix: lint $(MATRIX:%=test-airflow-%)

@@ -44,6 +44,8 @@ from .odd_python import PYTHON
 from .odd_shapes import LARGE, LONG, REFUSED, TAKEN
 from .shop import BATCH
 
+pytestmark = pytest.mark.system
+
 FRAMES = PANDAS | POLARS | ARROW | PYTHON
 
 
@@ -297,7 +299,6 @@ def same_rows(table: pa.Table) -> dict[str, Any]:
     return frames
 
 
-@pytest.mark.system
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(table=tables())
 def test_the_same_values_have_the_same_keys_and_bodies_in_every_library(table, server, shop):

@@ -16,7 +16,7 @@ from .test_simulations import SERVERS, Story, check
 
 PIECES, SEEDS = 10, 100
 #: Of which `make test` has so many; `make system-test` has the others.
-SHORT = 3
+SHORT = 1
 
 
 class PartsStory(Story):

@@ -26,7 +26,7 @@ from .simulated import Server, Store, Try, by_sku, objects, seeded
 #: 10,000 in all, in pieces that run side by side.
 PIECES, SEEDS = 100, 100
 #: Of which `make test` has so many; `make system-test` has the others.
-SHORT = 12
+SHORT = 10
 
 LOOK = "/v1/buckets/{bucket_identifier}/batches/{batch_id}"
 SERVERS: list[dict[str, Any]] = [
