@@ -20,7 +20,6 @@ def main(url: str, generation: str, bucket: str, rows: int, request_bytes: int, 
     with MixpeekClient("sk_bench", namespace="bench", base_url=url, generation=generation) as mixpeek:
         if not bucket.startswith("bkt_"):
             mixpeek.buckets.create(bucket, schema={"title": "text", "sku": "string"})
-        mixpeek.whoami()
         began = time.monotonic()
         ingest(
             mixpeek,
