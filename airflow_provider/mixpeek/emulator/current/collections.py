@@ -15,10 +15,11 @@ from airflow_provider.mixpeek.emulator.openapi import body_of
 from airflow_provider.mixpeek.emulator.records import Batch, Bucket, Collection
 from airflow_provider.mixpeek.emulator.shapes import Problem
 
-from . import declared, requests
+from . import collection_requests as shapes
+from . import declared
 from .answers import collection_answer, object_answer
 from .lists import Asked, Listing, Space, list_answer, page_of, unresolved
-from .running import check_may_run, submit
+from .running import submit
 
 router = APIRouter()
 _COLLECTION = "/v1/collections/{collection_identifier}"
@@ -27,10 +28,10 @@ _BATCH_OBJECTS = 1_000
 
 
 @router.post(
-    "/v1/collections", openapi_extra=body_of(requests.COLLECTION_CREATE), responses=declared.COLLECTION
+    "/v1/collections", openapi_extra=body_of(shapes.COLLECTION_CREATE), responses=declared.COLLECTION
 )
 async def create_collection(request: Request, inside: Named) -> Response:
-    body = await read_body(request, requests.COLLECTION_CREATE)
+    body = await read_body(request, shapes.COLLECTION_CREATE)
     now = inside.context.state.settle()
     _check_source(inside, body["source"])
     name = body["collection_name"]
@@ -48,11 +49,16 @@ def _check_source(inside: Inside, source: Mapping[str, Any]) -> None:
         for bucket_id in source[name]:
             bucket_in(inside, bucket_id)
         return
-    ids = source.get(name) or ([source["collection_id"]] if source.get("collection_id") else [])
+    ids = _above(source)
     if not ids:
         raise invalid([Problem("value_error", ("body", "source", name), "Name the source collections")])
     for collection_id in ids:
         collection_in(inside, collection_id)
+
+
+def _above(source: Mapping[str, Any]) -> list[str]:
+    """The collections that a collection reads from, named by one key or the other."""
+    return source.get("collection_ids") or ([source["collection_id"]] if source.get("collection_id") else [])
 
 
 @router.get("/v1/collections", responses=declared.PAGE)
@@ -62,11 +68,11 @@ async def list_collections_by_query(space: Listing, asked: Asked, search: str | 
 
 @router.post(
     "/v1/collections/list",
-    openapi_extra=body_of(requests.COLLECTION_LIST, required=False),
+    openapi_extra=body_of(shapes.COLLECTION_LIST, required=False),
     responses=declared.PAGE,
 )
 async def list_collections(request: Request, space: Listing, asked: Asked) -> Response:
-    return _list(space, asked, await read_body(request, requests.COLLECTION_LIST, optional=True))
+    return _list(space, asked, await read_body(request, shapes.COLLECTION_LIST, optional=True))
 
 
 def _list(space: Space, asked: dict[str, Any], body: dict[str, Any]) -> Response:
@@ -85,13 +91,13 @@ async def get_collection(inside: Named, collection_identifier: str) -> Response:
 
 @router.post(
     f"{_COLLECTION}/trigger",
-    openapi_extra=body_of(requests.COLLECTION_TRIGGER, required=False),
+    openapi_extra=body_of(shapes.COLLECTION_TRIGGER, required=False),
     responses=declared.TRIGGERED,
 )
 async def trigger_collection(request: Request, inside: Named, collection_identifier: str) -> Response:
     context = inside.context
     before_82 = context.settings.is_before_82
-    shape = requests.COLLECTION_TRIGGER_81 if before_82 else requests.COLLECTION_TRIGGER
+    shape = shapes.COLLECTION_TRIGGER_81 if before_82 else shapes.COLLECTION_TRIGGER
     body = await read_body(request, shape, optional=True)
     now = context.state.settle()
     collection = collection_in(inside, collection_identifier)
@@ -108,9 +114,8 @@ def _buckets(inside: Inside, collection: Collection, body: Mapping[str, Any]) ->
     """The buckets that a collection reads from, at first or second hand."""
     source = collection.definition["source"]
     ids = source.get("bucket_ids") or []
-    above = source.get("collection_ids") or [source["collection_id"]] if not ids else []
     found = [bucket_in(inside, each) for each in ids]
-    for each in above:
+    for each in [] if ids else _above(source):
         found += _buckets(inside, collection_in(inside, each), {})
     wanted = body.get("include_buckets")
     unique = {bucket.bucket_id: bucket for bucket in found}
@@ -143,11 +148,10 @@ def _run(
     for bucket, ids in chosen:
         batch = context.state.add_batch(bucket, ids, dict(definition), now)
         try:
-            check_may_run(context, batch, now, force=bool(batches))
+            submit(context, batch, scope, now, force=bool(batches))
         except Refusal:
             context.state.drop_batch(batch)
             raise
-        submit(context, batch, scope, now, force=True)
         batches.append(batch)
     tasks = [batch.task for batch in batches if batch.task] or [
         context.state.trigger_nothing(collection, now)
