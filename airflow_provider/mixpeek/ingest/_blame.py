@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from airflow_provider.mixpeek.client import MixpeekStatusError, ValidationIssue
+from airflow_provider.mixpeek.client import MixpeekConfigError, MixpeekStatusError, ValidationIssue
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,11 @@ class Verdict:
 def is_about_rows(error: MixpeekStatusError) -> bool:
     """Whether a refusal can be the fault of single rows: too large, or not valid."""
     return error.status in (413, 422)
+
+
+def is_about_a_file(error: MixpeekConfigError | MixpeekStatusError) -> bool:
+    """Whether an upload failed for its file: unreadable, empty, too large, or refused."""
+    return isinstance(error, MixpeekConfigError) or is_about_rows(error)
 
 
 def judge(error: MixpeekStatusError, size: int) -> Verdict:

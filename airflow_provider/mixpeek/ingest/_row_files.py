@@ -78,7 +78,7 @@ class RowFiles:
             try:
                 blob["upload_id"] = yield from self._upload_id(name, blob["upload_id"], session)
             except (MixpeekConfigError, MixpeekStatusError) as error:
-                if isinstance(error, MixpeekStatusError) and not blame.is_about_rows(error):
+                if not blame.is_about_a_file(error):
                     raise
                 return RejectedRow(
                     row.number,

@@ -21,7 +21,6 @@ from airflow_provider.mixpeek.client import (
 )
 from airflow_provider.mixpeek.client._schema import is_blob_type
 from airflow_provider.mixpeek.ingest import _blame as blame
-from airflow_provider.mixpeek.ingest._errors import SourceError
 from airflow_provider.mixpeek.ingest._file_groups import Group, GroupRule, Member
 from airflow_provider.mixpeek.ingest._file_receipts import FileReceipts
 from airflow_provider.mixpeek.ingest._file_values import (
@@ -264,12 +263,10 @@ class _Uploads:
                 blob_property=member.property,
                 **how,
             )
-        except (MixpeekConfigError, SourceError) as error:
-            return RejectedFile(member.path, error.message)
-        except MixpeekStatusError as error:
-            if not blame.is_about_rows(error):
+        except (MixpeekConfigError, MixpeekStatusError) as error:
+            if not blame.is_about_a_file(error):
                 raise
-            return RejectedFile(member.path, error.message, error.type)
+            return RejectedFile(member.path, error.message, getattr(error, "type", ""))
 
     def _create(
         self, group: Group, uploaded: Sequence[tuple[Member, UploadedFile]], values: Mapping[str, Any]
@@ -286,10 +283,8 @@ class _Uploads:
                 fields=values,
                 idempotency_key=_KEY_VERSION + digest,
             )
-        except MixpeekConflictError as error:
-            return _all_rejected(group, error.message, error.type)
         except MixpeekStatusError as error:
-            if not blame.is_about_rows(error):
+            if not (isinstance(error, MixpeekConflictError) or blame.is_about_rows(error)):
                 raise
             return _all_rejected(group, error.message, error.type)
         assert isinstance(made, MixpeekObject), "a server that takes files answers the object"  # noqa: S101
