@@ -13,7 +13,7 @@ import pytest
 from airflow.models.trigger import Trigger
 
 from airflow_provider.mixpeek.triggers import batches as module
-from airflow_provider.mixpeek.triggers._position import Position, SeenBatch, created_at
+from airflow_provider.mixpeek.triggers._position import Position, SeenBatch
 from airflow_provider.mixpeek.triggers.batches import MixpeekFinishedBatchesTrigger
 
 from .airflows import import_string
@@ -86,12 +86,6 @@ def test_one_that_is_submitted_again_is_told_again() -> None:
 
 def test_what_was_told_stays_told_when_the_bucket_is_gone_for_a_while() -> None:
     assert news([], [seen("one")], [], [seen("one")]) == [["one"], [], []]
-
-
-def test_nothing_but_a_time_is_taken_for_one() -> None:
-    moment = datetime(2026, 11, 27, 4, 5, tzinfo=UTC)
-    assert created_at("2026-11-27T04:05:00Z") == created_at("2026-11-27T04:05:00") == moment
-    assert created_at(None) is created_at("yesterday") is None
 
 
 # -- watching ------------------------------------------------------------------------------------------------

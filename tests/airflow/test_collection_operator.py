@@ -134,10 +134,42 @@ def test_a_retry_finds_a_run_whose_answer_was_lost(open_world: Callable[..., Wor
 
 def test_a_retry_triggers_where_the_request_never_arrived(world: World) -> None:
     world.server.fault({"fault": "reset_before", "path": "/v1/collections/*/trigger", "times": 1})
+    failed_at = world.clock.now
     with pytest.raises(MixpeekConnectionError):
         run(world)
-    assert run(world)["objects"] == 3
-    assert world.server.state()["objects_processed"] == {"1": 3}
+    assert run(world, wait_for_completion=False)["objects"] == 3
+    assert world.server.state()["batches"] == 1
+    assert 60 <= world.clock.now - failed_at < 70, "a run may take a minute to show"
+
+
+def test_a_retry_waits_for_a_run_that_does_not_show_yet(world: World) -> None:
+    world.server.fault({"fault": "reset_after", "path": "/v1/collections/*/trigger", "times": 1})
+    with pytest.raises(MixpeekConnectionError):
+        run(world)
+    nothing = {"results": [], "pagination": {}}
+    listing = {"fault": "status", "status": 200, "body": nothing, "path": "/v1/batches/list"}
+    world.server.fault(listing | {"times": 3})
+    assert len(run(world)["batch_ids"]) == 1
+    assert world.asked(TRIGGER) == 1
+
+
+@pytest.mark.parametrize(("passed", "triggered"), [(0, 1), (61, 2)])
+def test_a_batch_that_is_not_there_is_lost_after_a_minute(world: World, passed: int, triggered: int) -> None:
+    first = run(world, wait_for_completion=False)
+    world.clock.now += passed
+    world.server.fault({"fault": "status", "status": 404, "path": "/v1/buckets/*/batches/*"})
+    second = run(world, wait_for_completion=False)
+    assert world.asked(TRIGGER) == len({*first["batch_ids"], *second["batch_ids"]}) == triggered
+
+
+def test_a_batch_that_nobody_submits_is_triggered_again(world: World) -> None:
+    run(world, wait_for_completion=False)
+    world.clock.now += 61
+    draft = {"batch_id": "batch_draft", "status": "DRAFT"}
+    answer = {"fault": "status", "status": 200, "body": draft, "path": "/v1/buckets/*/batches/*"}
+    world.server.fault(answer | {"times": 1})
+    run(world)
+    assert world.asked(TRIGGER) == 2
 
 
 def test_a_retry_triggers_again_what_has_failed(world: World) -> None:

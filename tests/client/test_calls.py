@@ -1,10 +1,12 @@
 """Every call of both clients, against the emulator over a real socket."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
 from airflow_provider.mixpeek.client import (
+    Batch,
     MixpeekAuthenticationError,
     MixpeekConfigError,
     MixpeekConflictError,
@@ -339,6 +341,19 @@ def test_a_look_that_fails_is_told_at_once(mixpeek, emulator, fault):
 def test_a_look_that_no_time_will_heal_is_an_error(connect, make_emulator):
     with pytest.raises(MixpeekAuthenticationError):
         connect(make_emulator(api_keys=["sk_other"]).url).look(WaitFor("task_1"))
+
+
+@pytest.mark.parametrize(
+    ("told", "created"),
+    [
+        ("2026-11-27T04:05:00Z", datetime(2026, 11, 27, 4, 5, tzinfo=UTC)),
+        ("2026-11-27T04:05:00", datetime(2026, 11, 27, 4, 5, tzinfo=UTC)),
+        ("yesterday", None),
+        (None, None),
+    ],
+)
+def test_a_batch_says_when_it_was_created_where_that_is_a_time(told, created):
+    assert Batch(batch_id="btch_1", created_at=told).created == created
 
 
 # --- unknown namespace ---

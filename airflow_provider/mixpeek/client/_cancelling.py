@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from airflow_provider.mixpeek.client._errors import MixpeekConflictError, MixpeekError, MixpeekNotFoundError
-from airflow_provider.mixpeek.client._flow import Flow, Session, Together
+from airflow_provider.mixpeek.client._flow import Flow, Session, together
 from airflow_provider.mixpeek.client._generation import call
 from airflow_provider.mixpeek.client._wait_for import WaitFor
 
@@ -20,18 +20,14 @@ def cancel_all(session: Session, waits: Sequence[WaitFor], *, reason: str) -> Fl
     :return: A sentence for each that is cancelled and of which jobs go on all the same.
     :raises MixpeekError: one could not be cancelled.
     """
-    return (yield from _together([_cancel(session, wait, reason) for wait in waits]))
+    said = yield from together([_cancel(session, wait, reason) for wait in waits])
+    return list(filter(None, said))
 
 
 def cancel_what_can_be(session: Session, waits: Sequence[WaitFor], *, reason: str) -> Flow[list[str]]:
     """As :func:`cancel_all`, with a sentence for what could not be cancelled, too."""
-    return (yield from _together([_try_to_cancel(session, wait, reason) for wait in waits]))
-
-
-def _together(flows: Sequence[Flow[str]]) -> Flow[list[str]]:
-    said = yield Together(flows)
-    assert isinstance(said, list), "a driver answers every Together"  # noqa: S101
-    return [sentence for sentence in said if sentence]
+    said = yield from together([_try_to_cancel(session, wait, reason) for wait in waits])
+    return list(filter(None, said))
 
 
 def _try_to_cancel(session: Session, wait: WaitFor, reason: str) -> Flow[str]:

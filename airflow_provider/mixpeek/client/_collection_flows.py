@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 from airflow_provider.mixpeek.client._batch_flows import LOOK_AGAIN, SETTLE
 from airflow_provider.mixpeek.client._calls import Page, Reading, present
 from airflow_provider.mixpeek.client._errors import MixpeekConfigError
-from airflow_provider.mixpeek.client._flow import Flow, Session, Sleep
+from airflow_provider.mixpeek.client._flow import Flow, Session, Sleep, together
 from airflow_provider.mixpeek.client._generation import call, has_idempotency_keys
 from airflow_provider.mixpeek.client._models import Batch, Collection, Triggered
 from airflow_provider.mixpeek.client._wait_for import WaitFor
@@ -72,11 +72,12 @@ def waits_of(session: Session, triggered: Triggered) -> Flow[list[WaitFor]]:
     if ids and one is None and not (yield from has_idempotency_keys(session)):
         # API 0.81 finds no batch without its bucket, and names but the first.
         ids = []
-    waits = []
-    for batch_id in ids:
-        bucket = one or (yield from call(session, session.api.get_batch(None, batch_id))).bucket_id
-        waits.append(WaitFor(None, batch_id, bucket))
-    return waits or [WaitFor(triggered.task_id)]
+    if not ids:
+        return [WaitFor(triggered.task_id)]
+    if one is not None:
+        return [WaitFor(None, batch_id, one) for batch_id in ids]
+    batches = yield from together([call(session, session.api.get_batch(None, each)) for each in ids])
+    return [WaitFor(None, batch.batch_id, batch.bucket_id) for batch in batches]
 
 
 def _told_by_its_task(session: Session, task_id: str) -> Flow[list[str]]:

@@ -198,6 +198,18 @@ class Session:
         return replace(self, retry=NO_RETRY)
 
 
+def sleep(seconds: float) -> Flow[None]:
+    """Wait."""
+    yield Sleep(seconds)
+
+
+def together(flows: Sequence[Flow[T]]) -> Flow[list[T]]:
+    """Have several flows done at once; return their results in order, or raise the error of one."""
+    results = yield Together(flows)
+    assert isinstance(results, list), "a driver answers every Together"  # noqa: S101
+    return results
+
+
 def call(session: Session, this: Call[T]) -> Flow[T]:
     """
     Send one call, paced by the gate and tried again where that is safe.

@@ -8,6 +8,7 @@ or newer than this package is still understood. What must be there is checked wh
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
@@ -161,6 +162,15 @@ class Batch(Answered):
     failed_objects: list[FailedObject] = Field(default_factory=list)
     failed_object_count: int | None = None
     created_at: str | None = None
+
+    @property
+    def created(self) -> datetime | None:
+        """``created_at`` as a time, which is UTC where no zone is said; None where it cannot be read."""
+        try:
+            moment = datetime.fromisoformat(self.created_at or "")
+        except ValueError:
+            return None
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
     @property
     def wait_for(self) -> WaitFor:

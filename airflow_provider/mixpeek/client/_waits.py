@@ -17,7 +17,7 @@ from airflow_provider.mixpeek.client._errors import (
     MixpeekWorkNotSubmittedError,
     MixpeekWorkPartialError,
 )
-from airflow_provider.mixpeek.client._flow import Flow, Session, Sleep, Together, log
+from airflow_provider.mixpeek.client._flow import Flow, Session, Sleep, log, together
 from airflow_provider.mixpeek.client._looks import look
 from airflow_provider.mixpeek.client._wait_for import WaitFor, flattened
 from airflow_provider.mixpeek.waiting import End, FailedLook, Gone, Report, Rules, Seen, Watch
@@ -55,9 +55,7 @@ def look_at(session: Session, waits: Sequence[WaitFor]) -> Flow[list[tuple[float
     :return: For each the Unix time at which its look began, and what was seen.
     :raises MixpeekError: an error that looking again will not heal, such as a wrong API key.
     """
-    looks = yield Together([_timed_look(session, wait) for wait in waits])
-    assert isinstance(looks, list), "a driver answers every Together"  # noqa: S101
-    return looks
+    return (yield from together([_timed_look(session, wait) for wait in waits]))
 
 
 def _timed_look(session: Session, wait: WaitFor) -> Flow[tuple[float, Look]]:

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider.mixpeek.client import WaitFor
+from airflow_provider.mixpeek.client._batch_flows import LOOK_AGAIN, SETTLE
 from airflow_provider.mixpeek.client._cancelling import cancel_all
+from airflow_provider.mixpeek.client._flow import sleep
 from airflow_provider.mixpeek.client._waits import look_at
 from airflow_provider.mixpeek.triggers._packing import packed, unpacked
-from airflow_provider.mixpeek.triggers._position import created_at
-from airflow_provider.mixpeek.waiting import Gone, Outcome, Seen
+from airflow_provider.mixpeek.waiting import End, Ended, KeepWaiting, Progress, Rules, judge
 
 if TYPE_CHECKING:
     from airflow_provider.mixpeek.client import Batch, Collection, MixpeekClient
@@ -48,7 +49,7 @@ class Runs:
         self._collection_id = collection.collection_id
         self._checkpoint = checkpoint
         self._rerun_number = rerun_number
-        self._given_up = {Outcome.FAILED} if partial_ok else {Outcome.FAILED, Outcome.PARTIAL}
+        self._given_up = set(End) - ({End.DONE, End.PARTIAL} if partial_ok else {End.DONE})
         noted = checkpoint.get(_NOTE) if checkpoint else None
         self._noted: dict[str, Any] = noted if noted and noted["collection_id"] == self._collection_id else {}
 
@@ -69,7 +70,7 @@ class Runs:
         """What an earlier try has triggered, if it runs or is done; None: it is to be triggered."""
         if not self._is_ours:
             return None
-        waits = triggered_by(self._mixpeek, self._noted)
+        waits = self._found()
         if not waits:
             if not self._noted["before"]:
                 log.warning(
@@ -77,10 +78,11 @@ class Runs:
                     "not tell the batches of one. Triggering."
                 )
             return None
-        looks = [look for _, look in self._mixpeek.run(look_at(self._mixpeek.session, waits))]
-        outcomes = [look.outcome for look in looks if isinstance(look, Seen)]
-        failed = any(isinstance(look, Gone) for look in looks) or bool(self._given_up & set(outcomes))
-        if failed and Outcome.RUNNING not in outcomes:
+        looks = self._mixpeek.run(look_at(self._mixpeek.session, waits))
+        so_far, rules = Progress(since=self._noted["at"]), Rules(max_failed_looks=None)
+        steps = [judge(look, so_far, now=at, rules=rules)[1] for at, look in looks]
+        ends = {step.end for step in steps if isinstance(step, Ended)}
+        if ends & self._given_up and not any(isinstance(step, KeepWaiting) for step in steps):
             log.info("What an earlier try has triggered has failed; triggering again.")
             return None
         self.began(waits)
@@ -93,6 +95,7 @@ class Runs:
                 "collection_id": self._collection_id,
                 "rerun_number": self._rerun_number,
                 "before": self._newest(),
+                "at": self._mixpeek.session.wall(),
             }
             self._checkpoint.set(_NOTE, self._noted)
 
@@ -101,6 +104,15 @@ class Runs:
         if self._checkpoint is not None:
             self._noted = self._noted | {"waits": packed(waits)}
             self._checkpoint.set(_NOTE, self._noted)
+
+    def _found(self) -> list[WaitFor]:
+        """What an earlier try has triggered; a run whose answer is lost may take a while to show."""
+        while True:
+            waits = triggered_by(self._mixpeek, self._noted)
+            passed = self._mixpeek.session.wall() - self._noted["at"]
+            if waits or not self._noted["before"] or passed >= SETTLE:
+                return waits
+            self._mixpeek.run(sleep(LOOK_AGAIN))
 
     def _newest(self) -> dict[str, Any]:
         """The time of the newest batch of the collection, and the batches of that time; empty on API 0.81."""
@@ -135,4 +147,4 @@ def triggered_by(mixpeek: MixpeekClient, noted: Mapping[str, Any]) -> list[WaitF
 
 def _batches(mixpeek: MixpeekClient, collection_id: str) -> Iterator[tuple[Batch, datetime]]:
     for batch in mixpeek.collections.batches(collection_id):
-        yield batch, created_at(batch.created_at) or _LONG_AGO
+        yield batch, batch.created or _LONG_AGO

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict
@@ -74,15 +74,6 @@ class Position(BaseModel):
             told=_ids(batch for batch in batches if batch.outcome and _is_late(batch, since)),
             running=_ids(batch for batch in batches if batch.outcome is None),
         )
-
-
-def created_at(text: str | None) -> datetime | None:
-    """Read a time of the server; None where it cannot be read."""
-    try:
-        moment = datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _is_late(batch: SeenBatch, since: datetime | None) -> bool:

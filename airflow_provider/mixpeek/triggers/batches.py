@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from airflow_provider.mixpeek.client import MixpeekError, MixpeekNotFoundError
 from airflow_provider.mixpeek.hooks.mixpeek import MixpeekHook
-from airflow_provider.mixpeek.triggers._position import Position, SeenBatch, created_at
+from airflow_provider.mixpeek.triggers._position import Position, SeenBatch
 from airflow_provider.mixpeek.triggers._shared import shared_client
 from airflow_provider.mixpeek.waiting import Outcome
 
@@ -214,7 +214,7 @@ async def _batches(mixpeek: AsyncMixpeekClient, bucket: str) -> AsyncIterator[Se
         yield SeenBatch(
             batch.batch_id,
             _OUTCOMES.get(words.get(batch.status, Outcome.UNKNOWN)),
-            created_at(batch.created_at),
+            batch.created,
             len(batch.object_ids),
             batch.failed_object_count or len(batch.failed_objects),
         )
