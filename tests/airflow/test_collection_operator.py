@@ -190,6 +190,17 @@ def test_a_retry_triggers_again_what_has_failed_in_part(world: World, mode: str)
     assert (told["failed"], world.asked(TRIGGER)) == (0, 2)
 
 
+def test_a_retry_triggers_nothing_while_a_part_still_runs(open_world: Callable[..., World]) -> None:
+    world = open_world(buckets=2)
+    outcome = {"fault": "task_outcome", "times": 1}
+    world.server.fault(outcome | {"status": "FAILED", "error": "no GPU", "seconds": 1})
+    world.server.fault(outcome | {"status": "COMPLETED", "seconds": 900})
+    first = run(world, wait_for_completion=False)
+    world.clock.now += 90
+    assert run(world, wait_for_completion=False)["waits"] == first["waits"]
+    assert world.asked(TRIGGER) == 1
+
+
 def test_a_part_that_may_fail_is_taken_up(world: World) -> None:
     world.server.fault({"fault": "task_outcome", "status": "COMPLETED_WITH_ERRORS", "failed_objects": 1})
     first = run(world, partial_ok=True)
