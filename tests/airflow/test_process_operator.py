@@ -289,7 +289,7 @@ def test_deferred_task_whose_xcom_is_gone_says_so(world: World) -> None:
 def test_result_survives_a_deferral_where_airflow_is_not_to_keep_it(world: World) -> None:
     stored(50)
     process(world, "deferrable", objects=ids(world), bucket="notes", do_xcom_push=False)
-    assert list(world.kept.xcoms) == ["mixpeek_result"]
+    assert list(world.kept.xcoms) == [(-1, "mixpeek_result")]
 
 
 def test_airflows_own_timeout_of_a_deferral_is_giving_up_too(world: World) -> None:
@@ -301,6 +301,35 @@ def test_airflows_own_timeout_of_a_deferral_is_giving_up_too(world: World) -> No
 
 
 # -- in a DAG ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("keeps_result", [True, False])
+def test_mapped_tasks_that_are_deferred_take_up_each_its_own(
+    make_emulator: Callable[..., Emulator],
+    run_dag: Callable[..., Any],
+    point_at: Callable[..., None],
+    keeps_result: bool,
+) -> None:
+    server = make_emulator(task_seconds=1, submit_interval=0)
+    point_at(server, key=KEY)
+    with DAG(f"mapped_waits_{keeps_result}") as dag:
+        bucket = MixpeekCreateBucketOperator(task_id="bucket", bucket="notes", schema={"note": "text"})
+        create = MixpeekCreateObjectsOperator.partial(
+            task_id="create",
+            bucket="notes",
+            wait_for_completion=True,
+            deferrable=True,
+            do_xcom_push=keeps_result,
+        ).expand(rows=[[{"note": f"{part}-{row}"} for row in range(part + 1)] for part in range(3)])
+        bucket >> create
+    run = run_dag(dag)
+
+    tasks = {ti.map_index: ti for ti in run.get_task_instances() if ti.task_id == "create"}
+    assert {index: ti.state for index, ti in tasks.items()} == dict.fromkeys(range(3), "success")
+    assert server.state()["objects_processed"] == {"1": 6}
+    if keeps_result:
+        results = [tasks[part].xcom_pull(task_ids="create", map_indexes=part) for part in range(3)]
+        assert [result["rows_read"] for result in results] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("generation", ["current", "legacy"])

@@ -261,7 +261,9 @@ class WorkOperator(BaseOperator):
     def _kept(self, context: Context) -> dict[str, Any]:
         from airflow_provider.mixpeek.exceptions import MixpeekTriggerError
 
-        result = undisturbed(lambda: context["ti"].xcom_pull(key=self._result_key))
+        ti = context["ti"]
+        # Without the index Airflow answers those of all siblings of a mapped task.
+        result = undisturbed(partial(ti.xcom_pull, key=self._result_key, map_indexes=ti.map_index))
         if not isinstance(result, dict):
             raise MixpeekTriggerError(
                 f"The XCom {self._result_key!r} is gone, in which this task kept what it waits for. The work "
