@@ -17,6 +17,7 @@ from airflow_provider.mixpeek.client import (
     MixpeekWaitTimeoutError,
     MixpeekWorkFailedError,
     MixpeekWorkPartialError,
+    WaitFor,
 )
 from airflow_provider.mixpeek.emulator import Emulator
 from airflow_provider.mixpeek.exceptions import MixpeekTriggerError
@@ -26,6 +27,7 @@ from airflow_provider.mixpeek.operators.buckets import (
     MixpeekDeleteBucketOperator,
 )
 from airflow_provider.mixpeek.operators.objects import MixpeekCreateObjectsOperator
+from airflow_provider.mixpeek.operators.uploads import MixpeekUploadFilesOperator
 
 from .airflows import HAS_A_STORE
 from .contexts import Kept
@@ -116,6 +118,16 @@ def test_create_tasks_name_their_objects_by_a_receipt(world: World, tmp_path: Pa
     assert result["objects"] == 50
     assert result["bucket_id"] == first["bucket_id"]
     assert processed(world) == {"0": 10, "1": 50}
+
+
+def test_upload_tasks_name_their_objects_themselves(world: World, tmp_path: Path) -> None:
+    world.mixpeek.buckets.create("papers", schema={"paper": "text"}, declare_metadata=False)
+    for number in range(3):
+        (tmp_path / f"{number}.txt").write_text(f"Paper {number}")
+    upload = MixpeekUploadFilesOperator(task_id="upload", bucket="papers", files=f"{tmp_path}/*.txt")
+    uploaded = upload.execute(world.context())
+    assert process(world, objects=[uploaded])["objects"] == 3
+    assert processed(world) == {"1": 3}
 
 
 def test_create_task_without_a_receipt_is_told_what_to_do(world: World) -> None:
@@ -244,6 +256,24 @@ def test_result_names_a_hundred_of_those_that_failed_and_counts_all(world: World
     result = process(world, objects=ids(world), bucket="notes", batch_size=80, partial_ok=True)
     assert result["failed"] == 180
     assert len(result["failed_objects"]) == 100
+
+
+def test_reasons_of_any_length_stay_small_in_the_result(world: World) -> None:
+    stored(3)
+    traceback = "Traceback (most recent call last): " + "worker.py, " * 9_000
+    outcome = {"status": "COMPLETED_WITH_ERRORS", "failed_objects": 3, "error": traceback}
+    world.server.fault({"fault": "task_outcome", **outcome})
+    result = process(world, objects=ids(world), bucket="notes", partial_ok=True)
+    assert {one["reason"] for one in result["failed_objects"]} == {f"{traceback[:500]}..."}
+
+
+def test_batch_that_is_gone_after_it_was_done_in_part_fails_nothing(world: World) -> None:
+    operator = MixpeekProcessObjectsOperator(task_id="process", objects=["obj_1"], bucket="notes")
+    gone = WaitFor(None, "btch_gone", world.mixpeek.buckets.find("notes").bucket_id)
+    with capture_logs() as logs:
+        result = operator._finished(world.mixpeek, {"bucket_id": gone.bucket}, [gone])
+    assert (result["failed"], result["failed_objects"]) == (0, [])
+    assert [entry["log_level"] for entry in logs if "not there any more" in entry["event"]] == ["warning"]
 
 
 @in_each_mode

@@ -1,4 +1,4 @@
-"""Objects as an operator's argument: ids, or what the tasks return that created them."""
+"""Objects as an operator's argument: ids, or what the tasks return that created or uploaded them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class GivenObjects:
     """
     What was given.
 
-    :param bucket_id: The bucket that the create tasks name; None where ids were given alone.
+    :param bucket_id: The bucket that the tasks name; None where ids were given alone.
     :param ids: Ids of objects, in order; those of receipts come while they are read.
     """
 
@@ -27,7 +27,7 @@ class GivenObjects:
 
 def given_objects(given: Any) -> GivenObjects:
     """
-    Take ids and results of create tasks, in any nesting of lists.
+    Take ids and results of create and upload tasks, in any nesting of lists.
 
     :raises MixpeekConfigError: something is neither, a result has no receipt, or results are of several
         buckets.
@@ -40,10 +40,14 @@ def given_objects(given: Any) -> GivenObjects:
             f"the objects are of {len(buckets)} buckets: {', '.join(buckets)}",
             hint="Process those of each bucket in a task of its own.",
         )
-    receipts = list(dict.fromkeys(result["receipt_uri"] for result in results if _has_objects(result)))
-    return GivenObjects(
-        buckets[0] if buckets else None, _ids([item for item in items if isinstance(item, str)], receipts)
-    )
+    ids = [
+        object_id
+        for item in items
+        for object_id in ([item] if isinstance(item, str) else item.get("object_ids", ()))
+    ]
+    loads = [result for result in results if "object_ids" not in result]
+    receipts = list(dict.fromkeys(load["receipt_uri"] for load in loads if _has_objects(load)))
+    return GivenObjects(buckets[0] if buckets else None, _ids(ids, receipts))
 
 
 def _flat(given: Any) -> Iterator[str | Mapping[str, Any]]:
@@ -58,7 +62,7 @@ def _flat(given: Any) -> Iterator[str | Mapping[str, Any]]:
         if "receipt_uri" not in given or "bucket_id" not in given:
             raise MixpeekConfigError(
                 f"a mapping with {', '.join(map(repr, list(given)[:5])) or 'nothing'} names no objects",
-                hint="Pass object ids, or the whole output of a MixpeekCreateObjectsOperator: create.output.",
+                hint="Pass object ids, or the whole output of the task that stored them: create.output.",
             )
         yield given
     elif isinstance(given, Iterable):

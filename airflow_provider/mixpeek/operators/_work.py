@@ -23,6 +23,7 @@ from airflow_provider.mixpeek.hooks.mixpeek import MixpeekHook
 from airflow_provider.mixpeek.operators import _outlets
 from airflow_provider.mixpeek.operators._kill import Kill, TaskKilledError
 from airflow_provider.mixpeek.operators._store import StoreCheckpoint, begin_try
+from airflow_provider.mixpeek.waiting import shortened
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -275,16 +276,28 @@ class WorkOperator(BaseOperator):
         self, mixpeek: MixpeekClient, result: dict[str, Any], done_in_part: Sequence[WaitFor]
     ) -> dict[str, Any]:
         """The result, with what failed of the work that is done in part."""
+        from airflow_provider.mixpeek.client import MixpeekNotFoundError
+
         redact = mixpeek.session.settings.redact
         count = 0
         named: list[dict[str, str]] = []
         for wait in done_in_part:
             if wait.batch_id is None or wait.bucket is None:
                 continue  # a task does not tell of its objects, and how it ended is in the log
-            batch = mixpeek.batches.get(wait.bucket, wait.batch_id)
+            try:
+                batch = mixpeek.batches.get(wait.bucket, wait.batch_id)
+            except MixpeekNotFoundError:
+                self.log.warning(
+                    "%s was done in part and is not there any more: what failed is not known.", wait
+                )
+                continue
             count += batch.failed_object_count or len(batch.failed_objects)
             named += [
-                {"object_id": failed.object_id, "batch_id": wait.batch_id, "reason": redact(failed.error)}
+                {
+                    "object_id": failed.object_id,
+                    "batch_id": wait.batch_id,
+                    "reason": shortened(redact(failed.error)),
+                }
                 for failed in batch.failed_objects[: MOST_NAMED - len(named)]
             ]
         if count:

@@ -31,11 +31,12 @@ class MixpeekProcessObjectsOperator(SaysLineage, WorkOperator):
     are done in part) and ``failed_objects`` (the first hundred: ``object_id``, ``batch_id``, ``reason``). The
     others are there while it waits, and when the work fails.
 
-    :param objects: Object ids, or the outputs of create tasks that have ``receipt_to`` (templated), one or
-        many, nested as mapped tasks nest them. All that the receipt's directory tells of is processed.
+    :param objects: Object ids, or the outputs of upload tasks, or of create tasks that have ``receipt_to``
+        (templated), one or many, nested as mapped tasks nest them. All that the receipt's
+        directory tells of is processed.
     :param filters: In place of ``objects``: all objects of the bucket for which these hold when the try
         begins, ``{"AND": [{"field", "operator", "value"}]}`` (templated).
-    :param bucket: Name or id of the bucket (templated). None: as the create tasks say.
+    :param bucket: Name or id of the bucket (templated). None: as those tasks say.
     :param process: ``new``: leave objects that have documents as they are; ``all``: replace their documents.
     :param batch_size: Objects of one batch.
     :param rerun: What to do when the task has succeeded and is cleared (templated): ``replay`` submits again

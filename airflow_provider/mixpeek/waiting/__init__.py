@@ -22,7 +22,7 @@ from airflow_provider.mixpeek.waiting._judge import (
     judge,
     pause,
 )
-from airflow_provider.mixpeek.waiting._report import NAMED, Report
+from airflow_provider.mixpeek.waiting._report import NAMED, Report, shortened
 from airflow_provider.mixpeek.waiting._watch import Watch
 
 __all__ = [
@@ -41,4 +41,5 @@ __all__ = [
     "Watch",
     "judge",
     "pause",
+    "shortened",
 ]

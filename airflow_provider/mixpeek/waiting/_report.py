@@ -11,7 +11,7 @@ from airflow_provider.mixpeek.waiting._judge import End, Ended, Progress
 #: Ends that a report has in words.
 NAMED = 10
 
-#: Characters of one of them at most: vendors put whole tracebacks into a reason.
+#: Characters of a reason at most: vendors put whole tracebacks into one.
 _LONGEST = 500
 
 #: The worse, the earlier. What says nothing about the work comes after all that does.
@@ -61,7 +61,7 @@ class Report:
             f"{what} ({_last_seen(progress)})" if given_up else f"{what} {ended.sentence}"
             for what, ended, progress in worst_first[:NAMED]
         )
-        return cls(counts, tuple(map(_short, named)), running)
+        return cls(counts, tuple(map(shortened, named)), running)
 
 
 def _last_seen(progress: Progress) -> str:
@@ -69,5 +69,6 @@ def _last_seen(progress: Progress) -> str:
     return f"{word}; then {progress.failed_looks} failed looks" if progress.failed_looks else word
 
 
-def _short(text: str) -> str:
+def shortened(text: str) -> str:
+    """A vendor's reason, short enough to be kept and told."""
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
