@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from airflow_provider.mixpeek.client import MixpeekGenerationError, MixpeekWorkFailedError
+from airflow_provider.mixpeek.client import MixpeekGenerationError
 from airflow_provider.mixpeek.operators import _store, _work
 from airflow_provider.mixpeek.operators._kill import TaskKilledError
 from airflow_provider.mixpeek.operators._work import WorkOperator
 from airflow_provider.mixpeek.operators.batches import MixpeekProcessObjectsOperator
-from airflow_provider.mixpeek.operators.buckets import MixpeekDeleteBucketOperator
 from airflow_provider.mixpeek.operators.objects import MixpeekCreateObjectsOperator
 from airflow_provider.mixpeek.sensors.batches import MixpeekBatchSensor
 from airflow_provider.mixpeek.sensors.tasks import MixpeekTaskSensor
 
 from .airflows import TaskDeferred, give_up, import_string
-from .wait_modes import TASK, World, clock, make_world, work
+from .wait_modes import World, clock, make_world, work
 
 __all__ = ["clock", "make_world"]
 
@@ -366,39 +364,3 @@ def test_log_says_when_a_trigger_will_not_hear(
     with capture_logs() as logs:
         deferred(create(), world.kept.context(**FIRST))
     assert any("does not hear that its task is given up" in entry["event"] for entry in logs) is not hears
-
-
-# -- deleting a bucket -------------------------------------------------------------------------------------
-
-
-def delete(**arguments: Any) -> MixpeekDeleteBucketOperator:
-    return MixpeekDeleteBucketOperator(task_id="delete", bucket="notes", **arguments)
-
-
-@pytest.mark.parametrize("if_missing", ["ignore", "fail"])
-def test_retry_waits_for_the_deletion_that_is_under_way(world: World, if_missing: Any) -> None:
-    first = delete(if_missing=if_missing).execute(world.kept.context(**FIRST))
-    assert len(first["waits"]) == 1
-    again = delete(if_missing=if_missing).execute(world.kept.context(**RETRIED))
-    assert again == first
-    world.clock.sleep(3_600)
-    done = delete(if_missing=if_missing, wait_for_completion=True).execute(world.kept.context(**RETRIED))
-    assert done["bucket_id"] == first["bucket_id"]
-    assert world.server.state()["buckets"] == 0
-
-
-def test_deletion_that_failed_is_asked_for_again(world: World) -> None:
-    failed = {"task_id": "task_1", "status": "FAILED", "error": "A shard is stuck."}
-    world.server.fault({"path": TASK, "fault": "status", "status": 200, "body": failed, "times": 2})
-    with pytest.raises(MixpeekWorkFailedError, match=r"shard is stuck.*A retry deletes what is left"):
-        delete(wait_for_completion=True, deferrable=False).execute(world.kept.context(**FIRST))
-    delete(wait_for_completion=True, deferrable=False).execute(world.kept.context(**RETRIED))
-    assert world.server.state()["buckets"] == 0
-
-
-def test_deferred_deletion_is_no_longer_waited_for_than_it_may(world: World) -> None:
-    with pytest.raises(TaskDeferred) as raised:
-        delete(wait_for_completion=True, deferrable=True, wait_timeout=60).execute(
-            world.kept.context(**FIRST)
-        )
-    assert raised.value.timeout == timedelta(seconds=60 + 900)

@@ -88,8 +88,9 @@ class MixpeekDeleteBucketOperator(WorkOperator):
     Delete a bucket with everything in it.
 
     The server works on it in a task, and a retry waits for the task that an earlier try has started (Airflow
-    3.3). Returns ``{"bucket_id", "waits"}``, one XCom key each; a ``MixpeekTaskSensor`` takes the ``waits``
-    and waits until the bucket is gone. ``waits`` is empty when there was nothing to delete.
+    3.3); it deletes the bucket that the first try has found, and none that has taken its name since. Returns
+    ``{"bucket_id", "waits"}``, one XCom key each; a ``MixpeekTaskSensor`` takes the ``waits`` and waits until
+    the bucket is gone. ``waits`` is empty when there was nothing to delete.
 
     :param bucket: Name or id of the bucket (templated).
     :param if_missing: ``ignore`` a bucket that is not there, so that a retry succeeds; or ``fail``.
@@ -148,24 +149,31 @@ class MixpeekDeleteBucketOperator(WorkOperator):
         from airflow_provider.mixpeek.client import MixpeekNotFoundError
 
         noted = checkpoint.get("deletion") if checkpoint else None
-        if noted is not None and noted["rerun_number"] != rerun_number:
-            noted = None
-        if noted is not None and self._goes_on(mixpeek, noted["task_id"]):
+        if noted is None or noted["rerun_number"] != rerun_number:
+            try:
+                bucket_id = mixpeek.buckets.find(self.bucket).bucket_id
+            except MixpeekNotFoundError as missing:
+                if self.if_missing == "fail":
+                    raise
+                self.log.info("Nothing to delete: %s", missing)
+                return _being_deleted(None, None)
+            noted = {"bucket_id": bucket_id, "task_id": None, "rerun_number": rerun_number}
+            if checkpoint:
+                # Before the deletion: whatever has the name later is another bucket, and not to be deleted.
+                checkpoint.set("deletion", noted)
+        elif noted["task_id"] and self._goes_on(mixpeek, noted["task_id"]):
             self.log.info("An earlier try has begun to delete %s.", noted["bucket_id"])
             return _being_deleted(noted["bucket_id"], noted["task_id"])
+        bucket_id = noted["bucket_id"]
         try:
-            bucket_id = mixpeek.buckets.find(self.bucket).bucket_id
-            deleted = mixpeek.buckets.delete(bucket_id)
-        except MixpeekNotFoundError as missing:
-            if self.if_missing == "fail" and noted is None:
-                raise
-            self.log.info("Nothing to delete: %s", missing)
-            return _being_deleted(None, None)
-        if checkpoint and deleted.task_id:
-            noted = {"bucket_id": bucket_id, "task_id": deleted.task_id, "rerun_number": rerun_number}
-            checkpoint.set("deletion", noted)
-        self.log.info("Bucket %s is being deleted, in task %s.", bucket_id, deleted.task_id)
-        return _being_deleted(bucket_id, deleted.task_id)
+            task_id = mixpeek.buckets.delete(bucket_id).task_id
+        except MixpeekNotFoundError:
+            self.log.info("Bucket %s is gone.", bucket_id)
+            return _being_deleted(bucket_id, None)
+        if checkpoint and task_id:
+            checkpoint.set("deletion", noted | {"task_id": task_id})
+        self.log.info("Bucket %s is being deleted, in task %s.", bucket_id, task_id)
+        return _being_deleted(bucket_id, task_id)
 
     def hint_after_failure(self, mixpeek: MixpeekClient) -> str:  # noqa: ARG002 - as the base has it
         """What a retry does after the deletion has failed."""
