@@ -150,15 +150,17 @@ def test_objects_are_stored_first_and_processed_later_and_what_failed_is_handed_
 def test_legacy_generation_is_waited_for_until_each_task_is_done(
     examples: DagBag, run_dag: Any, make_emulator: Callable[..., Emulator], point_at: Callable[..., None]
 ) -> None:
-    server = make_emulator(generation="legacy", task_seconds=3)
+    server = make_emulator(generation="legacy", task_seconds=0)
+    running = {"task_id": "task_1", "status": "PROCESSING"}
+    server.fault({"path": "/v1/tasks/*", "fault": "status", "status": 200, "body": running, "times": 1})
     point_at(server, key=KEY, conn_id="mixpeek_legacy", generation="legacy")
     examples.dags["mixpeek_legacy"].get_task("wait_until_done").poke_interval = 0.2
     run(examples, run_dag, "mixpeek_legacy")
 
     assert server.state()["objects_processed"] == {"1": 3}
-    # A look at a task that is not done yet, and the last one.
+    # A look at each task, and one more at that which was not done yet.
     looks = [one for one in server.state()["requests"] if one["path"] == "/v1/tasks/{task_id}"]
-    assert sum(one["count"] for one in looks) > 3
+    assert sum(one["count"] for one in looks) == 4
     with MixpeekClient(KEY, namespace="shop", base_url=server.url, generation="legacy") as client:
         bucket = client.buckets.find("shoes")
         stored = {one.metadata["sku"]: one for one in client.objects.list(bucket.bucket_id)}
