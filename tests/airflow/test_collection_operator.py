@@ -14,6 +14,7 @@ from airflow_provider.mixpeek.client import (
     MixpeekConnectionError,
     MixpeekGenerationError,
     MixpeekNotFoundError,
+    MixpeekPermissionError,
     MixpeekWorkFailedError,
     MixpeekWorkPartialError,
     _collection_flows,
@@ -140,6 +141,55 @@ def test_a_retry_triggers_where_the_request_never_arrived(world: World) -> None:
     assert run(world, wait_for_completion=False)["objects"] == 3
     assert world.server.state()["batches"] == 1
     assert 60 <= world.clock.now - failed_at < 70, "a run may take a minute to show"
+
+
+def somebody_else(world: World) -> str:
+    """Another DAG triggers the collection for its second bucket; returns the batch, which runs for long."""
+    world.server.fault({"fault": "task_outcome", "status": "COMPLETED", "seconds": 900, "times": 1})
+    collection = world.mixpeek.collections.get("captions").collection_id
+    batch_id = world.mixpeek.collections.trigger(collection, buckets=["notes 1"]).batch_id
+    assert batch_id is not None
+    return batch_id
+
+
+def test_a_refused_try_takes_nobody_elses_run_for_its_own(open_world: Callable[..., World]) -> None:
+    world = open_world(buckets=2)
+    world.server.fault({"fault": "status", "status": 403, "path": "/v1/collections/*/trigger", "times": 1})
+    with pytest.raises(MixpeekPermissionError):
+        run(world, buckets=["notes 0"])
+    others = somebody_else(world)
+    (ours,) = run(world, buckets=["notes 0"])["batch_ids"]
+    assert ours != others
+
+
+def test_a_clear_cancels_nobody_elses_run(open_world: Callable[..., World]) -> None:
+    world = open_world(buckets=2)
+    arguments = {"buckets": ["notes 0"], "cancel_on_kill": True}
+    world.server.fault({"fault": "status", "status": 403, "path": "/v1/collections/*/trigger", "times": 1})
+    with pytest.raises(MixpeekPermissionError):
+        run(world, **arguments)
+    others = somebody_else(world)
+    cleared(world)
+    run(world, **arguments)
+    bucket = world.mixpeek.buckets.find("notes 1").bucket_id
+    assert world.mixpeek.batches.get(bucket, others).status != "CANCELED"
+
+
+@pytest.mark.parametrize(("passed", "names_objects"), [(0, True), (601, False)])
+def test_a_lost_run_is_told_from_somebody_elses(
+    open_world: Callable[..., World], passed: int, names_objects: bool
+) -> None:
+    world = open_world(buckets=2)
+    bucket = world.mixpeek.buckets.find("notes 0").bucket_id
+    objects = [one.object_id for one in world.mixpeek.objects.list(bucket)] if names_objects else None
+    arguments = {"buckets": ["notes 0"], "objects": objects}
+    world.server.fault({"fault": "reset_before", "path": "/v1/collections/*/trigger", "times": 1})
+    with pytest.raises(MixpeekConnectionError):
+        run(world, **arguments)
+    world.clock.now += passed
+    others = somebody_else(world)
+    (ours,) = run(world, **arguments)["batch_ids"]
+    assert ours != others
 
 
 def test_a_retry_waits_for_a_run_that_does_not_show_yet(world: World) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider.mixpeek.client import WaitFor
@@ -13,7 +13,7 @@ from airflow_provider.mixpeek.client._cancelling import cancel_all
 from airflow_provider.mixpeek.client._flow import sleep
 from airflow_provider.mixpeek.client._waits import look_at
 from airflow_provider.mixpeek.triggers._packing import packed, unpacked
-from airflow_provider.mixpeek.waiting import End, Ended, KeepWaiting, Progress, Rules, judge
+from airflow_provider.mixpeek.waiting import End, Ended, KeepWaiting, Progress, Rules, judge, shortened
 
 if TYPE_CHECKING:
     from airflow_provider.mixpeek.client import Batch, Collection, MixpeekClient
@@ -24,6 +24,12 @@ _NOTE = "collection-run"
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
+#: A trigger may be tried for three minutes, be answered in one, and clocks differ: its batches begin by then.
+_BEGINS_WITHIN = timedelta(minutes=10)
+
+#: Batches that a sentence of the log names.
+_NAMED = 10
+
 log = logging.getLogger("airflow_provider.mixpeek.operators")
 
 
@@ -31,6 +37,7 @@ class Runs:
     """
     What the tries of a task have noted of a collection's run.
 
+    :param objects: Ids of the only objects that the task wants; None: it names none.
     :param checkpoint: None where Airflow keeps nothing between two tries.
     :param rerun_number: Grows when a person clears the task, who wants another run.
     :param partial_ok: A batch of which a part failed is done; else it has failed.
@@ -40,6 +47,7 @@ class Runs:
         self,
         mixpeek: MixpeekClient,
         collection: Collection,
+        objects: Sequence[str] | None,
         checkpoint: StoreCheckpoint | None,
         rerun_number: int,
         *,
@@ -47,6 +55,8 @@ class Runs:
     ) -> None:
         self._mixpeek = mixpeek
         self._collection_id = collection.collection_id
+        self._name = collection.collection_name or collection.collection_id
+        self._objects = objects
         self._checkpoint = checkpoint
         self._rerun_number = rerun_number
         self._given_up = set(End) - ({End.DONE, End.PARTIAL} if partial_ok else {End.DONE})
@@ -60,30 +70,40 @@ class Runs:
     def cancel_earlier(self) -> None:
         """Cancel what was triggered before a person cleared the task."""
         if self._noted and not self._is_ours:
-            waits = triggered_by(self._mixpeek, self._noted)
-            log.info("The task was cleared: cancelling what still runs of its earlier run.")
+            waits = triggered_by(self._mixpeek, self._noted, self._objects)
+            log.info("The task was cleared: cancelling what still runs of its earlier run of %s.", self._name)
             flow = cancel_all(self._mixpeek.session, waits, reason="the Airflow task was cleared")
             for sentence in self._mixpeek.run(flow):
                 log.warning("%s.", sentence)
 
     def taken_up(self) -> list[WaitFor] | None:
         """What an earlier try has triggered, if it runs or is done; None: it is to be triggered."""
-        if not self._is_ours:
+        if not self._is_ours or self._noted.get("waits") == []:
             return None
         waits = self._found()
         if not waits:
-            if not self._noted["before"]:
-                log.warning(
-                    "It is not known whether an earlier try has triggered the collection: this server does "
-                    "not tell the batches of one. Triggering."
-                )
+            if self._noted["before"]:
+                why = f"no batch of it has shown within {SETTLE:.0f} s"
+            else:
+                why = "this server does not tell the batches of one"
+            log.warning(
+                "It is not known whether an earlier try has triggered the collection %s: %s. Triggering.",
+                self._name,
+                why,
+            )
             return None
         looks = self._mixpeek.run(look_at(self._mixpeek.session, waits))
         so_far, rules = Progress(since=self._noted["at"]), Rules(max_failed_looks=None)
         steps = [judge(look, so_far, now=at, rules=rules)[1] for at, look in looks]
-        ends = {step.end for step in steps if isinstance(step, Ended)}
-        if ends & self._given_up and not any(isinstance(step, KeepWaiting) for step in steps):
-            log.info("What an earlier try has triggered has failed; triggering again.")
+        bad = [
+            f"{wait} {step.sentence}"
+            for wait, step in zip(waits, steps, strict=True)
+            if isinstance(step, Ended) and step.end in self._given_up
+        ]
+        if bad and not any(isinstance(step, KeepWaiting) for step in steps):
+            more = f"; and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
+            named = "; ".join(map(shortened, bad[:_NAMED]))
+            log.warning("Of an earlier try: %s%s. Triggering %s again.", named, more, self._name)
             return None
         self.began(waits)
         return waits
@@ -105,10 +125,14 @@ class Runs:
             self._noted = self._noted | {"waits": packed(waits)}
             self._checkpoint.set(_NOTE, self._noted)
 
+    def refused(self) -> None:
+        """Note that nothing was triggered, so that somebody else's run is not taken for this task's."""
+        self.began([])
+
     def _found(self) -> list[WaitFor]:
         """What an earlier try has triggered; a run whose answer is lost may take a while to show."""
         while True:
-            waits = triggered_by(self._mixpeek, self._noted)
+            waits = triggered_by(self._mixpeek, self._noted, self._objects)
             passed = self._mixpeek.session.wall() - self._noted["at"]
             if waits or not self._noted["before"] or passed >= SETTLE:
                 return waits
@@ -124,24 +148,36 @@ class Runs:
         return {"created_at": newest.isoformat(), "batch_ids": ids}
 
 
-def noted_waits(mixpeek: MixpeekClient, checkpoint: StoreCheckpoint) -> list[WaitFor]:
+def noted_waits(
+    mixpeek: MixpeekClient, checkpoint: StoreCheckpoint, objects: Sequence[str] | None
+) -> list[WaitFor]:
     """What the tries of a task have triggered last, as far as it can be found."""
     noted = checkpoint.get(_NOTE)
-    return triggered_by(mixpeek, noted) if noted else []
+    return triggered_by(mixpeek, noted, objects) if noted else []
 
 
-def triggered_by(mixpeek: MixpeekClient, noted: Mapping[str, Any]) -> list[WaitFor]:
-    """What a note names; where the answer is lost, the batches that were not there before (API 0.82)."""
+def triggered_by(
+    mixpeek: MixpeekClient, noted: Mapping[str, Any], objects: Sequence[str] | None
+) -> list[WaitFor]:
+    """
+    What a note names.
+
+    Where the answer is lost, the batches that were not there before, that were made about the time of the
+    trigger, and that have no other objects than the task wants, as far as it names them (API 0.82).
+    """
     if "waits" in noted:
         return unpacked(noted["waits"])
     before = noted["before"]
     if not before:
         return []
     newest, ids = datetime.fromisoformat(before["created_at"]), set(before["batch_ids"])
+    last = datetime.fromtimestamp(noted["at"], UTC) + _BEGINS_WITHIN
     return [
         WaitFor(None, batch.batch_id, batch.bucket_id)
         for batch, created in _batches(mixpeek, noted["collection_id"])
-        if batch.batch_id not in ids and created >= newest
+        if batch.batch_id not in ids
+        and newest <= created <= last
+        and (objects is None or set(batch.object_ids) <= set(objects))
     ]
 
 

@@ -24,10 +24,11 @@ class MixpeekTriggerCollectionOperator(WorkOperator):
 
     The server makes the batches and submits them. What they are is written down (Airflow 3.3): a retry takes
     up a run whose batches run or are done, and also finds one whose answer was lost, by the batches of the
-    collection that were not there before (API 0.82; another trigger of the same collection at that moment is
-    taken for ours, and cancelled as ours with ``cancel_on_kill``). When a batch has failed, or done a part
-    without ``partial_ok``, and none runs any more, the collection is triggered again, which leaves alone what
-    has documents unless ``dedup_strategy`` says otherwise. The legacy generation cannot trigger a collection.
+    collection that were not there before (API 0.82; another trigger of the same collection within ten minutes
+    is taken for ours, and cancelled as ours with ``cancel_on_kill``, unless ``objects`` tell them apart).
+    When a batch has failed, or done a part without ``partial_ok``, and none runs any more, the collection is
+    triggered again, which leaves alone what has documents unless ``dedup_strategy`` says otherwise. The
+    legacy generation cannot trigger a collection.
 
     Returns, one XCom key each: ``collection_id``, ``objects`` (how many; None where the server does not say),
     ``batch_ids``, ``waits``, and after waiting ``failed`` and ``failed_objects`` as
@@ -105,11 +106,12 @@ class MixpeekTriggerCollectionOperator(WorkOperator):
         :raises MixpeekError: it could not be triggered; a retry finds out whether it was.
         :raises MixpeekTryOverError: Airflow has started another try of the task beside this one.
         """
+        from airflow_provider.mixpeek.client import MixpeekError
         from airflow_provider.mixpeek.client._collection_flows import waits_of
         from airflow_provider.mixpeek.operators._collection_runs import Runs
 
         collection = mixpeek.collections.get(self.collection)
-        runs = Runs(mixpeek, collection, checkpoint, rerun_number, partial_ok=self.partial_ok)
+        runs = Runs(mixpeek, collection, self.objects, checkpoint, rerun_number, partial_ok=self.partial_ok)
         if self.cancel_on_kill:
             runs.cancel_earlier()
         found = runs.taken_up()
@@ -117,13 +119,18 @@ class MixpeekTriggerCollectionOperator(WorkOperator):
             self.log.info("Taking up the run of %s that an earlier try has triggered.", self.collection)
             return _result(collection, None, found)
         runs.begin()
-        triggered = mixpeek.collections.trigger(
-            collection.collection_id,
-            buckets=self.buckets,
-            object_ids=self.objects,
-            filters=self.filters,
-            dedup_strategy=self.dedup_strategy,
-        )
+        try:
+            triggered = mixpeek.collections.trigger(
+                collection.collection_id,
+                buckets=self.buckets,
+                object_ids=self.objects,
+                filters=self.filters,
+                dedup_strategy=self.dedup_strategy,
+            )
+        except MixpeekError as error:
+            if not error.may_be_stored:
+                runs.refused()
+            raise
         self.log.info("Triggered %s: %s", self.collection, triggered.message or triggered.task_id)
         waits = mixpeek.run(waits_of(mixpeek.session, triggered))
         runs.began(waits)
@@ -133,7 +140,7 @@ class MixpeekTriggerCollectionOperator(WorkOperator):
         """What was triggered when the task was killed, though its answer may not have come."""
         from airflow_provider.mixpeek.operators._collection_runs import noted_waits
 
-        return noted_waits(mixpeek, checkpoint)
+        return noted_waits(mixpeek, checkpoint, self.objects)
 
 
 def _result(collection: Collection, objects: int | None, waits: Sequence[WaitFor]) -> dict[str, Any]:
