@@ -42,7 +42,8 @@ class MixpeekRetryPolicy(RetryPolicy):
     A wrong key, a missing permission, a quota that is used up, a wrong argument or mapping, a rejected row
     and a request that the server calls invalid fail the task at once. Where the server says when to come back
     (``Retry-After`` of a 429 or 503) the retry comes then, and not before the task's own ``retry_delay``. All
-    else is retried as the task says. It runs on the worker, and holds nothing.
+    else is retried as the task says, a source that cannot be read among it. It runs on the worker, and holds
+    nothing.
     """
 
     def evaluate(
@@ -62,7 +63,7 @@ class MixpeekRetryPolicy(RetryPolicy):
         if not isinstance(error, MixpeekError):
             return RetryDecision.default()
         kind = type(error).__name__
-        if isinstance(error, _FOR_GOOD) or _rejected_a_row(error):
+        if _is_for_good(error):
             return RetryDecision.fail(f"{kind}: a retry would fail in the same way")
         if error.retry_after is None:
             return RetryDecision.default()
@@ -80,7 +81,8 @@ def _reason(exception: BaseException) -> BaseException:
     return exception
 
 
-def _rejected_a_row(error: MixpeekError) -> bool:
-    from airflow_provider.mixpeek.ingest import RowsRejectedError
+def _is_for_good(error: MixpeekError) -> bool:
+    from airflow_provider.mixpeek.ingest import RowsRejectedError, SourceError
 
-    return isinstance(error, RowsRejectedError)
+    # A storage is back after a while; a file comes late, or is whole when the one who writes it is done.
+    return isinstance(error, (*_FOR_GOOD, RowsRejectedError)) and not isinstance(error, SourceError)

@@ -246,6 +246,26 @@ def test_ids_and_sources_are_named_in_part_and_counted_in_whole(tmp_path: Path) 
     assert names(lineage["out"]) == [("mixpeek://mix.test", "bkt")]
 
 
+@pytest.mark.parametrize(
+    ("files", "datasets"),
+    [
+        (["/films/*.png", "/films/*.jpg"], [("file", "/films")]),
+        (["/films/*.png", "/shoes/*.png"], [("file", "/films"), ("file", "/shoes")]),
+        ([], []),
+    ],
+)
+def test_patterns_of_one_folder_are_one_dataset(files: list[str], datasets: list[tuple[str, str]]) -> None:
+    operator = MixpeekUploadFilesOperator(task_id="upload", bucket="films", files=files)
+    wait = {"task_id": "t", "batch_id": "b", "bucket": "bkt"}
+    counts = dict.fromkeys(["files", "stored", "duplicates", "rejected"], 0)
+    operator._told = Told("https://mix.test", "", {"bucket_id": "bkt", "waits": [wait, wait]} | counts)
+    lineage = as_events_have_it(operator.get_openlineage_facets_on_complete(None))
+    work = lineage["facets"]["mixpeek_work"]
+    assert (names(lineage["in"]), work["sourceCount"]) == (datasets, len(datasets))
+    assert (work["batchIds"], work["taskCount"]) == (["b"], 1)
+    assert names(lineage["out"]) == [("mixpeek://mix.test", "bkt")]
+
+
 # -- names -------------------------------------------------------------------------------------------------
 
 

@@ -18,7 +18,7 @@ from airflow_provider.mixpeek.client import (
     MixpeekWorkFailedError,
 )
 from airflow_provider.mixpeek.emulator import Emulator
-from airflow_provider.mixpeek.ingest import IngestError, ingest
+from airflow_provider.mixpeek.ingest import IngestError, MappingError, SourceError, ingest
 from airflow_provider.mixpeek.operators.objects import MixpeekCreateObjectsOperator
 from airflow_provider.mixpeek.retries import MixpeekRetryPolicy
 
@@ -79,7 +79,9 @@ def test_server_that_says_when_is_asked_again_then(
 @pytest.mark.parametrize(
     ("error", "action"),
     [
-        (MixpeekConfigError("the mapping is wrong"), "fail"),
+        (MixpeekConfigError("an argument is wrong"), "fail"),
+        (MappingError(["there is no such column"]), "fail"),
+        (SourceError("s3://shop/films.csv cannot be reached: ConnectTimeout"), "default"),
         (MixpeekConnectionError("nobody is there"), "default"),
         (MixpeekWorkFailedError("the work failed"), "default"),
         (MixpeekError("something else"), "default"),
