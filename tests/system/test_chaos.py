@@ -320,4 +320,4 @@ def test_file_over_two_workers_of_which_one_is_killed(stack: Stack, tmp_path: Pa
         worker.start()
     loads = [task for task in stack.api.tasks("system_split", run_id) if task["task_id"] == "load"]
     assert len(loads) == 8
-    assert max(task["try_number"] for task in loads) == 2
+    assert max(task["try_number"] for task in loads) >= 2

@@ -57,7 +57,9 @@ with DAG("system_split", schedule=None, catchup=False):
 
         return split_source(dag_run.conf["rows"], rows_per_part=dag_run.conf["rows_per_part"])
 
-    loads = MixpeekCreateObjectsOperator.partial(task_id="load", **LOAD).expand(rows=parts())
+    loads = MixpeekCreateObjectsOperator.partial(
+        task_id="load", wait_for_completion=True, deferrable=True, **LOAD
+    ).expand(rows=parts())
     bucket() >> loads
     MixpeekTaskSensor(task_id="wait", task_ids=loads.output["waits"], deferrable=True)
 
