@@ -91,8 +91,9 @@ $(MATRIX:%=.venv-%/.installed): .venv-%/.installed: constraints/airflow-%.txt py
 		--constraint $< --build-constraint $< --editable '.[dev]'
 	touch $@
 
+# The first of these is the one that all of this was run with.
 $(BIN)/python:
-	@for python in python3.13 python3.12 python3.11 python3; do \
+	@for python in python3.11 python3.12 python3.13 python3; do \
 		if $$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 			echo "$$python -m venv $(VENV)"; \
 			exec $$python -m venv $(VENV); \

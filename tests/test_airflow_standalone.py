@@ -16,7 +16,8 @@ from typing import Any
 import psutil
 import pytest
 
-SCRIPT = Path(__file__).resolve().parent.parent / "scripts" / "airflow_standalone.py"
+ROOT = Path(__file__).resolve().parent.parent
+SCRIPT = ROOT / "scripts" / "airflow_standalone.py"
 
 
 def live_in_sessions(leaders: list[int]) -> list[int]:
@@ -59,21 +60,28 @@ def run_example(airflow: str, dag_id: str) -> str:
     return patiently(ended)
 
 
+def said_until_it_runs(process: subprocess.Popen[str]) -> dict[str, str]:
+    """What is printed before everything runs: name -> address or folder."""
+    assert process.stdout is not None
+    said = []
+    for line in process.stdout:
+        said.append(line.rstrip())
+        if line.startswith("Ctrl-C"):
+            break
+    shown = dict(line.split(": ", 1) for line in said if ": " in line)
+    assert "Logs" in shown, said
+    return shown
+
+
 @pytest.mark.system
 def test_starts_answers_without_login_and_leaves_no_process_behind() -> None:
     script = subprocess.Popen(
         [sys.executable, str(SCRIPT)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
     )
     try:
-        assert script.stdout is not None
-        said = []
-        for line in script.stdout:
-            said.append(line.rstrip())
-            if line.startswith("Ctrl-C"):
-                break
-        shown = dict(line.split(": ", 1) for line in said if ": " in line)
+        shown = said_until_it_runs(script)
         leaders = [child.pid for child in psutil.Process(script.pid).children()]
-        assert len(leaders) == 3, said
+        assert len(leaders) == 3, shown
         assert live_in_sessions(leaders)
 
         airflow = shown["Airflow"].split()[0]
@@ -90,3 +98,38 @@ def test_starts_answers_without_login_and_leaves_no_process_behind() -> None:
         script.send_signal(signal.SIGTERM)
         script.wait(timeout=60)
         script.stdout.close()
+
+
+@pytest.mark.system
+def test_ctrl_c_ends_make_airflow_and_leaves_no_process_behind() -> None:
+    """A terminal's Ctrl-C goes to all of a process group: to make, and to what make has started."""
+    # The environment is the one that runs this, whether make would renew it or not.
+    command = ["make", f"VENV={sys.prefix}", f"--old-file={sys.prefix}/.installed", "airflow"]
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    make = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=inherited,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        shown = said_until_it_runs(make)
+        (script,) = psutil.Process(make.pid).children()
+        leaders = [make.pid, *(child.pid for child in script.children())]
+        assert len(leaders) == 4, shown
+
+        os.killpg(make.pid, signal.SIGINT)
+        said, _ = make.communicate(timeout=90)
+        assert said.split() == ["Stopping..."]
+        # What the script has returned make does not tell: it ends as whatever is interrupted does.
+        assert make.returncode == -signal.SIGINT
+        assert live_in_sessions(leaders) == []
+        assert not Path(shown["Logs"]).exists()
+    finally:
+        if make.poll() is None:
+            os.killpg(make.pid, signal.SIGTERM)
+            make.communicate(timeout=90)

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import timedelta
 from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from airflow.sdk import DAG, get_current_context, task
 
 from airflow_provider.mixpeek._airflow_versions import task_state_store, triggers_hear_of_a_kill
 from airflow_provider.mixpeek.emulator import Emulator
+from airflow_provider.mixpeek.operators._store import begin_try
 from airflow_provider.mixpeek.operators.buckets import MixpeekCreateBucketOperator
 from airflow_provider.mixpeek.operators.objects import MixpeekCreateObjectsOperator
 from airflow_provider.mixpeek.triggers.waits import MixpeekWorkTrigger
@@ -18,6 +21,18 @@ from airflow_provider.mixpeek.triggers.waits import MixpeekWorkTrigger
 from .airflows import HAS_A_STORE
 
 KEY = "sk_versions_08f3"
+PAGE = (Path(__file__).parents[2] / "docs" / "airflow-versions.md").read_text()
+WITHOUT_A_STORE = (
+    "This Airflow has no task state store (it came with 3.3): a retry reads and sends every row again, and a "
+    "server without keys (legacy, API 0.81) stores each again."
+)
+
+
+def test_page_quotes_what_the_log_says_without_a_store(caplog: pytest.LogCaptureFixture) -> None:
+    ti = SimpleNamespace(try_number=1, max_tries=1, task=SimpleNamespace(retries=1))
+    begin_try({"ti": ti}, without_store=MixpeekCreateObjectsOperator.without_store)
+    assert caplog.messages == [WITHOUT_A_STORE]
+    assert f'"{WITHOUT_A_STORE}"' in PAGE
 
 
 def test_store_is_there_from_3_3_on(run_dag: Callable[..., Any]) -> None:
@@ -76,7 +91,7 @@ def test_log_says_what_this_airflow_cannot_promise(
     assert (result["resumed"] > 0) is HAS_A_STORE
     said = "".join(capfd.readouterr()) + caplog.text
     for sentence in (
-        "This Airflow has no task state store (it came with 3.3): a retry reads and sends every row again",
+        WITHOUT_A_STORE,
         "Before Airflow 3.3 a trigger does not hear that its task is given up",
     ):
         assert (sentence in said) is not HAS_A_STORE

@@ -115,6 +115,7 @@ class Store:
 def world(make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch) -> World:
     world = make_world()
     monkeypatch.setattr(module, "sleep", world.clock.asleep)
+    monkeypatch.setattr(module, "monotonic", world.clock.monotonic)
     draft(world)
     return world
 
@@ -265,6 +266,35 @@ def test_a_look_that_fails_is_logged_and_the_next_one_tells(world: World, heard:
     assert len(asyncio.run(told_after(world, watcher(), breaks))) == 1
     assert heard.count("Could not look at the batches of bucket notes") == 1
     assert heard.count(KEY) == 0
+
+
+def test_a_failure_that_goes_on_is_told_every_hour_and_so_is_its_end(world: World, heard: Heard) -> None:
+    world.server.fault({"path": LIST, "fault": "status", "status": 401, "times": 6})
+
+    async def watched() -> None:
+        coming = asyncio.ensure_future(anext(watcher(interval=1800).run()))
+        await until(lambda: world.asked(LIST) > 8)
+        coming.cancel()
+
+    asyncio.run(watched())
+    assert heard.count("Could not look at the batches of bucket notes") == 3
+    assert heard.count("Could not look at the batches of bucket notes: ") == 1
+    assert heard.count("(3 looks in a row have failed)") == heard.count("(5 looks in a row have failed)") == 1
+    assert heard.count("Looks at the batches of bucket notes work again, after 6 that failed.") == 1
+
+
+def test_a_failure_that_comes_again_is_told_again(world: World, heard: Heard) -> None:
+    down = {"path": LIST, "fault": "status", "status": 401, "times": 1}
+    world.server.fault(down, down | {"skip": 1})
+
+    async def watched() -> None:
+        coming = asyncio.ensure_future(anext(watcher().run()))
+        await until(lambda: world.asked(LIST) > 5)
+        coming.cancel()
+
+    asyncio.run(watched())
+    assert heard.count("Could not look at the batches of bucket notes: ") == 2
+    assert heard.count("work again, after 1 that failed.") == 2
 
 
 def test_a_bucket_that_comes_later_is_watched_from_its_first_batch(

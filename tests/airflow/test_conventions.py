@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -86,3 +87,10 @@ def test_connection_has_its_usual_name_and_is_not_looked_up(operator: type[BaseO
 def test_results_have_a_key_for_each_field_unless_told_otherwise(operator: type[BaseOperator]) -> None:
     assert made(operator).multiple_outputs is True
     assert made(operator, multiple_outputs=False).multiple_outputs is False
+
+
+def test_page_about_waits_has_every_operator_that_can_and_what_it_does_by_itself() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "waiting.md").read_text()
+    told = dict(re.findall(r"^\| `(Mixpeek\w+Operator)` \| (yes|no) \|", page, re.MULTILINE))
+    waits = {one.__name__: parameters(one).get("wait_for_completion") for one in CLASSES}
+    assert told == {name: "yes" if found.default else "no" for name, found in waits.items() if found}

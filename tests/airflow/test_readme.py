@@ -46,8 +46,8 @@ def test_notebook_code_runs_as_it_stands(server: Emulator, capsys: pytest.Captur
         mixpeek.buckets.create("products", schema={"hero": "image", "title": "text", "price": "float"})
     at_the_emulator = f'api_key="{KEY}", base_url="{server.url}"'
     assert 'api_key="sk_..."' in NOTEBOOK_CODE
-    exec(NOTEBOOK_CODE.replace('api_key="sk_..."', at_the_emulator), {"df": pd.DataFrame(PRODUCTS[:2])})
-    assert capsys.readouterr().out.startswith("2 rows read: 2 created; 1 batches submitted (")
+    exec(NOTEBOOK_CODE.replace('api_key="sk_..."', at_the_emulator), {"df": pd.DataFrame(PRODUCTS)})
+    assert capsys.readouterr().out.startswith("3 rows read: 2 created, 1 rejected; 1 batches submitted (")
 
 
 def test_connections_of_the_environment_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from airflow_provider.mixpeek.emulator import Emulator
-from airflow_provider.mixpeek.emulator.__main__ import make_parser
+from airflow_provider.mixpeek.emulator.__main__ import make_parser, settings_of
 from airflow_provider.mixpeek.emulator.faults import KEYS_OF_ALL, KEYS_OF_KIND
 from airflow_provider.mixpeek.emulator.settings import CATEGORIES, Settings
 
@@ -62,6 +62,27 @@ def test_defaults_are_those_of_the_code():
             assert stated == getattr(settings, name), flag
     limits = next(row for row in rows("flag") if "--category-limit" in row[0])
     assert set(CATEGORIES) <= set(words(limits[3]))
+
+
+# What a flag is given that takes neither a number nor one of some words; a burst needs a rate.
+GIVEN = {"--host": "127.0.0.2", "--database": "kept.db", "--api-key": "sk_one", "--namespace": "shop"}
+GIVEN |= {"--category-limit": "data=3", "--burst": "7 --rate-limit 7"}
+
+
+@pytest.mark.parametrize(
+    ("flag", "argument"), [(words(row[0])[0], words(row[1])[0]) for row in rows("flag") if words(row[0])]
+)
+def test_every_flag_reaches_the_emulator(
+    flag: str, argument: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    parser = make_parser()
+    choices = parser._option_string_actions[flag].choices or ["7"]
+    value = GIVEN.get(flag) or next(each for each in choices if each != parser.get_default(argument))
+    told = settings_of(parser.parse_args([flag, *value.split()]))
+    assert told[argument] != settings_of(parser.parse_args([]))[argument]
+    # It takes all of them.
+    Emulator(**told).stop()
 
 
 def test_every_fault_is_there_with_its_keys_and_an_example():

@@ -144,7 +144,7 @@ def test_many_requests_at_once_on_one_server(emulator: Emulator, connect, new_bu
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_as_a_process_it_says_where_and_ends_cleanly(number: signal.Signals):
+def test_as_a_process_it_says_where_and_ends_cleanly(number: signal.Signals, new_bucket):
     command = [
         sys.executable,
         "-m",
@@ -155,7 +155,7 @@ def test_as_a_process_it_says_where_and_ends_cleanly(number: signal.Signals):
         "sk_one",
     ]
     command += ["--namespace", "shop", "--task-seconds", "0", "--rate-limit", "100", "--burst", "5"]
-    command += ["--category-limit", "metadata=3", "--category-limit", "data=2"]
+    command += ["--category-limit", "metadata=3", "--category-limit", "data=2", "--max-upload-bytes", "1000"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
     ) as process:
@@ -166,6 +166,13 @@ def test_as_a_process_it_says_where_and_ends_cleanly(number: signal.Signals):
             assert (answer.status_code, answer.headers["X-RateLimit-Limit"]) == (200, "3")
             assert answer.json()["rate_limits"]["data"] == 120
             assert httpx.get(f"{url}/v1/me", headers={"Authorization": "Bearer sk_two"}).status_code == 401
+            headers = {"Authorization": "Bearer sk_one", "X-Namespace": "shop"}
+            with httpx.Client(base_url=url, headers=headers) as api:
+                uploads = f"{new_bucket(api)}/uploads"
+                announced = {"filename": "a.jpg", "content_type": "image/jpeg", "blob_property": "hero"}
+                for size, status in ((1000, 201), (1001, 413)):
+                    answer = api.post(uploads, json=announced | {"file_size_bytes": size})
+                    assert answer.status_code == status, answer.text
             process.send_signal(number)
             rest, errors = process.communicate(timeout=20)
         finally:

@@ -7,7 +7,7 @@ import gc
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .emulator import Emulator
 from .settings import CATEGORIES
@@ -22,7 +22,7 @@ def _category_limit(text: str) -> tuple[str, float]:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The flags, which are the settings."""
+    """The flags. Each lands under the name of the argument of ``Emulator`` that it gives."""
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider.mixpeek.emulator",
         description="A local Mixpeek server. It prints its URL when it listens; Ctrl-C ends it.",
@@ -49,13 +49,19 @@ def make_parser() -> argparse.ArgumentParser:
     )
     add(
         "--api-key",
+        dest="api_keys",
         action="append",
         default=[],
         metavar="KEY",
         help="a key that passes; none given: any does",
     )
     add(
-        "--namespace", action="append", default=[], metavar="NAME", help="one that exists; none given: all do"
+        "--namespace",
+        dest="namespaces",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="one that exists; none given: all do",
     )
     add(
         "--task-seconds",
@@ -97,6 +103,7 @@ def make_parser() -> argparse.ArgumentParser:
     add("--burst", type=int, metavar="N", help="requests at once before the rate counts")
     add(
         "--category-limit",
+        dest="rate_limits",
         action="append",
         default=[],
         type=_category_limit,
@@ -122,38 +129,20 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def settings_of(flags: argparse.Namespace) -> dict[str, Any]:
+    """What ``Emulator`` is told: every flag that there is, so that none can be forgotten."""
+    return vars(flags) | {"rate_limits": dict(flags.rate_limits)}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM.
 
     :returns: The exit status: 0, or 1 where it cannot listen; unusable flags exit with 2.
     """
     parser = make_parser()
-    flags = parser.parse_args(arguments)
+    settings = settings_of(parser.parse_args(arguments))
     try:
-        emulator = Emulator(
-            generation=flags.generation,
-            api_version=flags.api_version,
-            database=flags.database,
-            draft_seconds=flags.draft_seconds,
-            submit_interval=flags.submit_interval,
-            visibility_lag=flags.visibility_lag,
-            task_memory=flags.task_memory,
-            rate_limits=dict(flags.category_limit),
-            api_keys=flags.api_key,
-            namespaces=flags.namespace,
-            task_seconds=flags.task_seconds,
-            latency=flags.latency,
-            rate_limit=flags.rate_limit,
-            burst=flags.burst,
-            in_flight=flags.in_flight,
-            max_batch_size=flags.max_batch_size,
-            max_body_bytes=flags.max_body_bytes,
-            quota=flags.quota,
-            undeclared_metadata=flags.undeclared_metadata,
-            idempotency_conflict=flags.idempotency_conflict,
-            host=flags.host,
-            port=flags.port,
-        )
+        emulator = Emulator(**settings)
     except ValueError as error:
         parser.error(str(error))
     # What is stored stays: looking for garbage in it over and over costs a third of all time.

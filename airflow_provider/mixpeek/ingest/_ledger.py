@@ -15,6 +15,7 @@ from hashlib import blake2b
 from types import MappingProxyType
 from typing import NamedTuple
 
+from airflow_provider.mixpeek.ingest._part_files import without_credentials
 from airflow_provider.mixpeek.ingest._report import RejectedRow
 from airflow_provider.mixpeek.ingest._results import Stored
 from airflow_provider.mixpeek.ingest._sources import Place
@@ -30,12 +31,14 @@ class Lines(NamedTuple):
     :param keys: Their keys; None for rows that have none.
     :param uri: Of their file, where they come from one.
     :param positions: Where in it each stands.
+    :param file_start: Number of the file's first row; None where that is not known.
     """
 
     first_row: int
     keys: Sequence[str | None]
     uri: str | None = None
     positions: Sequence[str] | None = None
+    file_start: int | None = None
 
     def place(self, row: int) -> Place | None:
         """Where a row stands; None for rows that are in no file."""
@@ -100,18 +103,36 @@ class Ledger:
     The rows of one run, from the first that is not done with.
 
     :param mark: The watermark at its start.
+    :param uri: Of the whole source.
     """
 
-    def __init__(self, mark: Mark) -> None:
+    def __init__(self, mark: Mark, *, uri: str | None = None) -> None:
         self.mark = mark
         #: Number of the first row that is not settled.
         self.next_row = mark.row
         self._results: dict[int, Stored | RejectedRow] = {}
         self._lines: deque[Lines] = deque()
+        self._source_uri = uri
+        # The file that is read, and the number of its first row. Behind a watermark, and in a part of a file,
+        # reading may begin in its middle.
+        self._file = mark.place.uri if mark.place else None
+        self._file_start: int | None = None
+        self._files_begin = mark.row == 0 or mark.place is not None
 
     def read(self, lines: Lines) -> None:
         """Rows were read, the next ones."""
-        self._lines.append(lines)
+        if lines.uri != self._file:
+            self._file = lines.uri
+            self._file_start = lines.first_row if self._files_begin else None
+        self._lines.append(lines._replace(file_start=self._file_start))
+
+    def located(self, row: RejectedRow) -> RejectedRow:
+        """The same row, with its file where the source does not say which that is."""
+        lines = next((each for each in reversed(self._lines) if each.first_row <= row.row), None)
+        if lines is None or lines.uri is None or lines.uri == self._source_uri:
+            return row
+        file_row = None if lines.file_start is None else row.row - lines.file_start
+        return replace(row, file=without_credentials(lines.uri), file_row=file_row)
 
     def settle(self, row: int, result: Stored | RejectedRow) -> None:
         """It is known what became of a row."""

@@ -81,6 +81,7 @@ class Load:
             once=self._options.skip_duplicates,
             mark=beginning.mark,
             inherited=beginning.inherited,
+            uri=self._source.uri,
         )
         target = self._design.target(doubtful_before=self._sent, started=self._started)
         sinks = self._sinks

@@ -24,6 +24,8 @@ class RejectedRow:
     :param column: The column to blame, where there is one.
     :param error_type: The vendor's error type, where the server rejected it; empty where we did.
     :param values: The whole row as it came, column to cell.
+    :param file: The URI of its file, where the source is more, or less, than one whole file.
+    :param file_row: Its number in that file, from 0; None where reading began in the middle of it.
     """
 
     row: int
@@ -31,14 +33,21 @@ class RejectedRow:
     column: str | None = None
     error_type: str = ""
     values: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    file: str = ""
+    file_row: int | None = None
 
     def __str__(self) -> str:
-        where = f"row {self.row}" + (f", column {self.column!r}" if self.column else "")
+        where = f"row {self.row}"
+        if self.file:
+            where += f" ({self.file})" if self.file_row is None else f" ({self.file}, row {self.file_row})"
+        if self.column:
+            where += f", column {self.column!r}"
         return f"{where}: {self.error_type + ': ' if self.error_type else ''}{self.reason}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         values = {name: _picklable(value) for name, value in self.values.items()}
-        return RejectedRow, (self.row, self.reason, self.column, self.error_type, values)
+        told = (self.row, self.reason, self.column, self.error_type, values, self.file, self.file_row)
+        return RejectedRow, told
 
 
 def _picklable(value: Any) -> Any:

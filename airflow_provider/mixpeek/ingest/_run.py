@@ -35,15 +35,6 @@ from airflow_provider.mixpeek.ingest._rows import Prepared
 OnError = Literal["fail", "collect"]
 Process = Literal["new", "all", False]
 
-#: Bytes of rows that wait or are under way at most, as a multiple of one request; a block more may come.
-_BUFFERED_REQUESTS = 4
-
-#: How far rows are read ahead of the watermark: so many batches, and so many requests besides. One answer
-#: that does not come holds the watermark back: what is known of the rows behind it is kept, and a try after
-#: this one sends them again.
-_BATCHES_AHEAD = 2
-_REQUESTS_AHEAD = 20
-
 #: Calls about batches under way at once: where they are limited, they must not keep rows from being stored.
 _BATCH_CALLS = 2
 
@@ -68,6 +59,7 @@ class Run:
     :param once: Two rows may be one object; it is processed once.
     :param mark: The watermark of earlier tries.
     :param inherited: Their batches.
+    :param uri: Of the source.
     """
 
     def __init__(
@@ -80,6 +72,7 @@ class Run:
         once: bool = False,
         mark: Mark | None = None,
         inherited: Inherited | None = None,
+        uri: str | None = None,
     ) -> None:
         self._bucket_id = bucket_id
         self._limits = limits
@@ -97,7 +90,7 @@ class Run:
         self._resumed = sum(before.values())
         self._kept = Kept(stale=mark.counts.get("stale", 0))
         self._fates = Fates(mark.row, before)
-        self._ledger = Ledger(mark)
+        self._ledger = Ledger(mark, uri=uri)
         self._batching = Batching(
             size=limits.batch_size, replaces=process == "all", once=once, inherited=inherited or Inherited()
         )
@@ -247,16 +240,12 @@ class Run:
     @property
     def wants_rows(self) -> bool:
         """Whether to read on: the source has more, and what is buffered is bounded."""
-        most = _BUFFERED_REQUESTS * self._limits.max_request_bytes
-        return (
-            not self._ended and self._failure is None and self._outbox.bytes < most and not self._is_far_ahead
-        )
+        is_full = self._outbox.bytes >= self._limits.bytes_ahead or self._is_far_ahead
+        return not self._ended and self._failure is None and not is_full
 
     @property
     def _is_far_ahead(self) -> bool:
-        limits = self._limits
-        most = _BATCHES_AHEAD * limits.batch_size + _REQUESTS_AHEAD * limits.max_objects
-        return self._fates.end - self.passed >= most
+        return self._fates.end - self.passed >= self._limits.rows_ahead
 
     @property
     def finished(self) -> bool:
@@ -345,6 +334,7 @@ class Run:
             self._outbox.answered(action)
 
     def _reject(self, row: RejectedRow) -> None:
+        row = self._ledger.located(row)
         self._fates.mark(row.row, Fate.REJECTED)
         self._ledger.settle(row.row, row)
         self._rejections.add(row)

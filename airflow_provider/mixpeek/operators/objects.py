@@ -115,7 +115,10 @@ class MixpeekCreateObjectsOperator(SaysLineage, WorkOperator):
     )
     template_fields_renderers = {"mapping": "json"}  # noqa: RUF012 - Airflow's own form of it
     ui_color = "#e6f4ea"
-    without_store = "a retry reads and sends every row again, under its keys"
+    without_store = (
+        "a retry reads and sends every row again, and a server without keys (legacy, API 0.81) stores each "
+        "again"
+    )
 
     def __init__(
         self,

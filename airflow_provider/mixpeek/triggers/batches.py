@@ -6,6 +6,7 @@ import math
 from asyncio import sleep
 from collections.abc import AsyncGenerator, AsyncIterator, Hashable, Sequence
 from contextlib import aclosing
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
@@ -31,6 +32,10 @@ _OUTCOMES: dict[Outcome, Finished] = {
 }
 
 
+#: Seconds after which a failure that goes on is told again: no task fails that could tell of it.
+_AN_HOUR = 3600.0
+
+
 class MixpeekFinishedBatchesTrigger(BaseEventTrigger):
     """
     Tell of a bucket's batches as they finish, whoever submitted them: for an ``AssetWatcher``.
@@ -45,9 +50,9 @@ class MixpeekFinishedBatchesTrigger(BaseEventTrigger):
     within one interval is not told a second time. Before 3.3, and where several assets have the very same
     trigger, a restart begins anew with what finishes after it.
 
-    A bucket that is not there has no batches yet. A look that fails is logged, the same failure once, and the
-    next look is taken all the same. All batches of the bucket are listed at each look,
-    100 a request; triggers that differ in ``outcomes`` alone share it (Airflow 3.3).
+    A bucket that is not there has no batches yet. A look that fails is logged, the same failure once an hour,
+    and so is that looks work again; the next look is taken all the same. All batches of the bucket are listed
+    at each look, 100 a request; triggers that differ in ``outcomes`` alone share it (Airflow 3.3).
 
     The legacy generation has no batches.
 
@@ -76,8 +81,10 @@ class MixpeekFinishedBatchesTrigger(BaseEventTrigger):
         self.outcomes = list(outcomes)
         self.interval = interval
         self.mixpeek_conn_id = mixpeek_conn_id
-        # The failure that was told last.
+        # Looks that have failed in a row, the failure that was told last, and when to tell it again.
+        self._failed = 0
         self._said = ""
+        self._say_at = 0.0
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class and what it is made of."""
@@ -135,23 +142,38 @@ class MixpeekFinishedBatchesTrigger(BaseEventTrigger):
             # Opened for each look, so that a connection that is edited counts from the next one on.
             async with shared_client(MixpeekHook(self.mixpeek_conn_id)) as mixpeek:
                 seen = [batch async for batch in _batches(mixpeek, self.bucket)]
-                self._said = ""
-                return seen
         except MixpeekNotFoundError as error:
-            self._tell_once(error)
+            self._tell(error)
             return []
         except MixpeekError as error:
-            self._tell_once(error)
+            self._tell(error)
         except Exception as error:
+            self._failed += 1
             # A watcher has no task that could fail and be tried again. The text may hold anything.
             self.log.exception("Looking at bucket %s failed (%s)", self.bucket, type(error).__name__)
+        else:
+            self._tell_that_it_works()
+            return seen
         return None
 
-    def _tell_once(self, error: MixpeekError) -> None:
-        said = str(error)
-        if said != self._said:
-            self.log.warning("Could not look at the batches of bucket %s: %s", self.bucket, said)
-        self._said = said
+    def _tell(self, error: MixpeekError) -> None:
+        """Log a failure that is another than the one before, or goes on for an hour."""
+        self._failed += 1
+        said, now = str(error), monotonic()
+        if said == self._said and now < self._say_at:
+            return
+        self._said, self._say_at = said, now + _AN_HOUR
+        again = f" ({self._failed:,} looks in a row have failed)" if self._failed > 1 else ""
+        self.log.warning("Could not look at the batches of bucket %s%s: %s", self.bucket, again, said)
+
+    def _tell_that_it_works(self) -> None:
+        if self._failed:
+            self.log.info(
+                "Looks at the batches of bucket %s work again, after %d that failed.",
+                self.bucket,
+                self._failed,
+            )
+        self._failed, self._said = 0, ""
 
     def _payload(self, told: Sequence[SeenBatch]) -> dict[str, Any]:
         return {
