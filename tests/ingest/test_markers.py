@@ -13,7 +13,14 @@ from typing import Any, NamedTuple
 import pytest
 
 from airflow_provider.mixpeek.client import MixpeekPermissionError, WaitFor
-from airflow_provider.mixpeek.ingest import FileCheckpoint, IngestError, MappingError, Report, ingest
+from airflow_provider.mixpeek.ingest import (
+    FileCheckpoint,
+    IngestError,
+    MappingError,
+    Report,
+    ingest,
+    split_source,
+)
 from airflow_provider.mixpeek.ingest import _keeper as keeping
 from airflow_provider.mixpeek.ingest import _reading as reading
 from airflow_provider.mixpeek.ingest import _sending as sending
@@ -382,9 +389,19 @@ def test_with_one_the_log_says_what_is_promised(kept, caplog):
     assert "stores again" not in caplog.text
 
 
+def test_a_file_that_is_cut_otherwise_is_looked_for(emulator, mixpeek, bucket, kept, tmp_path):
+    many = rows(40)
+    path = tmp_path / "films.jsonl"
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in many))
+    kept(split_source(path, parts=2)[0])
+    report = kept(split_source(path, parts=1)[0])
+    assert (report.replayed, report.created + report.stored) == (20, 20)
+    assert len(stored(mixpeek, bucket)) == 40
+
+
 def test_a_try_that_another_has_taken_over_from_notes_nothing_any_more():
     checkpoint = MemoryCheckpoint()
-    world = World("bkt_1", "", None, "mapping", "keys")
+    world = World("bkt_1", "", None, "mapping", "keys", keyed=False, process="")
     run = Run(
         "bkt_1",
         limits=Limits(max_objects=1, max_request_bytes=100, batch_size=1),

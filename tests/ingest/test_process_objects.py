@@ -42,6 +42,20 @@ def test_each_object_is_in_one_batch_whatever_comes_twice(emulator, mixpeek, buc
     ]
 
 
+@pytest.mark.parametrize("batch_size", [250, 100])
+def test_a_draft_that_nobody_noted_is_submitted_by_the_next_call(
+    emulator, mixpeek, bucket, stored, batch_size
+):
+    # As if the process had been killed between the two calls.
+    emulator.fault({"fault": "status", "status": 403, "path": "/v1/buckets/*/batches/*/submit"})
+    with pytest.raises(MixpeekPermissionError):
+        process_objects(mixpeek, "products", stored, batch_size=batch_size)
+    emulator.clear_faults()
+    done = process_objects(mixpeek, "products", stored, batch_size=batch_size)
+    assert done.objects == 250
+    assert processed(emulator) == {"1": 250}
+
+
 def test_no_objects_are_no_batches(emulator, mixpeek, bucket):
     done = process_objects(mixpeek, bucket.bucket_id, [])
     assert (done.batches, done.objects, done.waits) == ((), 0, [])

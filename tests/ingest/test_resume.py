@@ -11,6 +11,7 @@ import pytest
 from airflow_provider.mixpeek.emulator import Emulator
 from airflow_provider.mixpeek.ingest import FileCheckpoint, IngestError, Report, SourceChangedError, ingest
 from airflow_provider.mixpeek.ingest import _keeper as keeping
+from airflow_provider.mixpeek.ingest._world import World
 
 from .counted import Counted
 from .shop import BATCH, BATCHES, MAPPING, SCHEMA, SUBMIT, calls, rows
@@ -329,6 +330,31 @@ def test_a_changed_mapping_is_refused(emulator, load, stopped):
     stopped(rows(1_000), after=6)
     with pytest.raises(SourceChangedError, match="the mapping"):
         load(rows(1_000), mapping={"blobs": {"title": "title"}, "metadata": ["sku"]})
+
+
+def test_objects_that_were_only_to_be_stored_are_not_passed_over_when_they_are_to_be_processed(
+    emulator, load, stopped
+):
+    stopped(rows(1_000), after=6, process=False)
+    with pytest.raises(SourceChangedError, match=r"process was False, is 'new'"):
+        load(rows(1_000), process="new")
+    load(rows(1_000), process="new", on_source_change="accept")
+    once(emulator, 1_000)
+
+
+def test_less_to_do_is_no_change(load, stopped):
+    stopped(rows(1_000), after=6, process="all")
+    assert load(rows(1_000), process=False).resumed == 600
+
+
+def test_a_server_that_begins_to_take_keys_is_no_longer_the_same():
+    def world(*, keyed: bool) -> World:
+        return World("bkt_1", "", None, "mapping", "keys", keyed=keyed, process="new")
+
+    assert world(keyed=True).changes(world(keyed=True).as_dict()) == []
+    for now, words in ((True, "takes idempotency keys, and took none then"), (False, "takes no")):
+        (change,) = world(keyed=now).changes(world(keyed=not now).as_dict())
+        assert words in change
 
 
 def test_a_person_who_asks_again_accepts_a_change(emulator, load, stopped):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
 
-from airflow_provider.mixpeek.ingest import ingest
+from airflow_provider.mixpeek.ingest import FileCheckpoint, IngestError, ingest
 
-from .shop import SCHEMA, fields
+from .shop import BATCH, SCHEMA, fields
 
 HERO = {"blobs": {"hero": "image"}, "metadata": ["sku", "price"]}
 
@@ -52,6 +53,25 @@ def test_so_they_are_with_many_requests_and_lost_answers(emulator, mixpeek, buck
     assert report.created + report.replayed == 3_000
     assert emulator.state()["objects"] == 400
     assert emulator.state()["objects_processed"] == {"1": 400}
+
+
+def test_a_row_behind_the_watermark_that_is_an_object_before_it_is_not_processed_again(
+    make_emulator, connect, tmp_path
+):
+    # What is in a batch that runs still, nobody but its members tell.
+    emulator = make_emulator(task_seconds=600)
+    mixpeek = connect(emulator)
+    bucket = mixpeek.buckets.create("products", schema=SCHEMA)
+    many = [*films(500, images=500), *films(200, images=10)]
+    given = {"checkpoint": FileCheckpoint(tmp_path / "checkpoint"), "batch_size": 50, "in_flight": 1}
+    emulator.fault({"fault": "status", "status": 403, "path": BATCH, "skip": 5})
+    with pytest.raises(IngestError):
+        load(mixpeek, many, **given)
+    emulator.clear_faults()
+    report = load(mixpeek, many, **given)
+    assert report.resumed > 0
+    batched = Counter(one for batch in mixpeek.batches.list(bucket.bucket_id) for one in batch.object_ids)
+    assert (len(batched), set(batched.values())) == (500, {1})
 
 
 def test_an_object_of_another_row_is_not_this_row_with_other_values(mixpeek, bucket):

@@ -72,7 +72,11 @@ class Server:
 
 
 def keeper() -> Keeper:
-    return Keeper(Journal(MemoryCheckpoint()), World("bkt_1", "rows", None, "", ""), sinks=Sinks())
+    return Keeper(
+        Journal(MemoryCheckpoint()),
+        World("bkt_1", "rows", None, "", "", keyed=True, process=""),
+        sinks=Sinks(),
+    )
 
 
 def run() -> Run:

@@ -159,6 +159,8 @@ class Design:
             plan=self.plan,
             mode=self.mode,
             scope=self._scope,
+            keyed=self.keyed,
+            process=self._options.process,
         )
 
     @property

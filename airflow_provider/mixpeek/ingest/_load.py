@@ -201,6 +201,9 @@ class Load:
 
     def _look(self, noted: list[NotedBatch], before_row: int) -> list[LiveBatch]:
         session = self._mixpeek.session
+        if self._options.skip_duplicates:
+            # A row behind the watermark may be the same object as one before it.
+            before_row = 0
         calls = [
             partial(self._mixpeek.run, _batch_calls.look(batch, session, before_row=before_row))
             for batch in noted

@@ -173,7 +173,7 @@ class _Submission:
         self._carry_out()
 
     def _carry_out(self) -> None:
-        while (action := self._batching.next_action()) is not None:
+        while (action := self._next_action()) is not None:
             self._journal.check_writer()
             try:
                 tell = self._run(self._call(action))
@@ -183,6 +183,12 @@ class _Submission:
                 log.warning("%s; going on in smaller steps, after %s", error, action)
             else:
                 tell(self)
+
+    def _next_action(self) -> CreateBatch | SubmitBatch | None:
+        # Batches that were created, and drafts of an earlier try: what is noted is submitted next.
+        for batch in self._batching.take_notes():
+            self._journal.note_batch(self._bucket_id, batch.batch_id, 0)
+        return self._batching.next_action()
 
     def _call(self, action: CreateBatch | SubmitBatch) -> Flow[Tell]:
         session = self._mixpeek.session
@@ -196,11 +202,9 @@ class _Submission:
     # -- what came of a call -------------------------------------------------------------------------------
 
     def batch_created(self, action: CreateBatch, batch_id: str, made: CreateBatch) -> None:
-        """A batch was created; it is noted, and then submitted."""
+        """A batch was created."""
         self._missing += len(action.object_ids) - len(made.object_ids)
         self._batching.created(action, batch_id, made)
-        for batch in self._batching.take_notes():
-            self._journal.note_batch(self._bucket_id, batch.batch_id, 0)
 
     def batch_needless(self, action: CreateBatch) -> None:
         """None of its objects is there any more."""

@@ -47,7 +47,8 @@ class Beginning:
 
 def stored_progress(journal: Journal, world: World, *, on_source_change: OnSourceChange) -> Progress | None:
     """
-    How far earlier tries were, if it is about this world; with nothing settled where the rows have changed.
+    How far earlier tries were, if it is about this bucket; with nothing settled where the rows have changed,
+    or are others.
 
     :raises SourceChangedError: it is about the same rows, and they or what becomes of them have changed.
     """
@@ -56,7 +57,8 @@ def stored_progress(journal: Journal, world: World, *, on_source_change: OnSourc
         return None
     if not world.is_same_part(found.world):
         log.info("The checkpoint is about other rows or another bucket; beginning at the first row.")
-        return None
+        # Of a file that was cut otherwise then, they may be some of these.
+        return found._replace(mark=Mark(), sent=ANY_ROW) if world.is_same_bucket(found.world) else None
     changes = world.changes(found.world)
     if not changes:
         return found
