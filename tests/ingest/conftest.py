@@ -16,6 +16,7 @@ from airflow_provider.mixpeek.client import Bucket, MixpeekClient
 from airflow_provider.mixpeek.client._flow import RetryRules
 from airflow_provider.mixpeek.emulator import Emulator
 
+from .flaky import Flaky
 from .ranges import Counting
 from .shop import SCHEMA
 
@@ -72,3 +73,13 @@ def counting() -> Iterator[list[int]]:
     Counting.fetched.clear()
     yield Counting.fetched
     Counting.store.clear()
+
+
+@pytest.fixture
+def flaky() -> Iterator[type[Flaky]]:
+    """The file system of URLs of ``flaky://``, whose files are gone after the test."""
+    fsspec.register_implementation("flaky", Flaky, clobber=True)
+    yield Flaky
+    Flaky.store.clear()
+    Flaky.failures.clear()
+    Flaky.error = OSError

@@ -119,12 +119,16 @@ class Location:
         :param by_ranges: Read what is asked for and no byte more, for formats that jump.
         :raises SourceError: it is not there, is a folder, or cannot be read; from the file's methods, too.
         """
-        if self.fs is None:
-            return self.guarded(lambda: Path(self.path).open("rb"))
-        more = {"cache_type": "none"} if by_ranges else {}
-        file = self.guarded(lambda: self.fs.open(self.path, "rb", **more))
+        more = {"cache_type": "none"} if by_ranges and not self.local else {}
+        file = self.guarded(lambda: self.unguarded(**more))
+        if self.local:
+            return cast("BinaryIO", file)
         raw = GuardedFile(file, failure=self.failure)
         return cast("BinaryIO", raw if by_ranges else io.BufferedReader(raw, 1 << 16))
+
+    def unguarded(self, **more: Any) -> Any:
+        """Open the file; its errors are the file system's own, and may hold secrets."""
+        return Path(self.path).open("rb") if self.fs is None else self.fs.open(self.path, "rb", **more)
 
     def guarded(self, call: Callable[..., T], *arguments: Any) -> T:
         """

@@ -7,9 +7,9 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import IO, Any, cast
+from typing import Any
 
-from airflow_provider.mixpeek.client import MixpeekConfigError, MixpeekError, MixpeekStatusError
+from airflow_provider.mixpeek.client import MixpeekError, MixpeekFileError
 from airflow_provider.mixpeek.client._flow import Flow, Session
 from airflow_provider.mixpeek.client._upload_flows import upload_file
 from airflow_provider.mixpeek.client._upload_source import FileSource
@@ -18,6 +18,7 @@ from airflow_provider.mixpeek.ingest._chunks import Row
 from airflow_provider.mixpeek.ingest._errors import SourceError
 from airflow_provider.mixpeek.ingest._json_text import dumps
 from airflow_provider.mixpeek.ingest._locations import Location, locate
+from airflow_provider.mixpeek.ingest._openable import OpenableFile
 from airflow_provider.mixpeek.ingest._report import RejectedRow
 from airflow_provider.mixpeek.ingest._values import NoFormError, PlainColumn, convert
 
@@ -77,7 +78,7 @@ class RowFiles:
             name = blob["property"]
             try:
                 blob["upload_id"] = yield from self._upload_id(name, blob["upload_id"], session)
-            except (MixpeekConfigError, MixpeekStatusError) as error:
+            except MixpeekError as error:
                 if not blame.is_about_a_file(error):
                     raise
                 return RejectedRow(
@@ -107,7 +108,7 @@ class RowFiles:
             blob_property=name,
         )
         if uploaded.upload_id is None:
-            raise MixpeekConfigError(
+            raise MixpeekFileError(
                 f"the server took {file.name} for an object that it has, and made no upload of it",
                 hint="Such a bucket takes files with MixpeekUploadFilesOperator or uploads.upload_file().",
             )
@@ -125,18 +126,6 @@ class RowFiles:
             raise SourceError(f"{cell!r} is no path below the folder of the files")
         below = locate(folder)
         return below.below(f"{below.path.rstrip('/')}/{cell}", cell)
-
-
-class OpenableFile:
-    """A located file as the client takes files."""
-
-    def __init__(self, location: Location) -> None:
-        self.name = location.path.rpartition("/")[2]
-        self._location = location
-
-    def open(self, _mode: str) -> IO[bytes]:
-        """Open it for reading."""
-        return cast("IO[bytes]", self._location.open())
 
 
 def path_column(values: Sequence[Any]) -> PlainColumn:

@@ -33,7 +33,7 @@ from airflow_provider.mixpeek.ingest._file_values import (
 )
 from airflow_provider.mixpeek.ingest._listing import Listed, listed
 from airflow_provider.mixpeek.ingest._locations import Location, locate
-from airflow_provider.mixpeek.ingest._row_files import OpenableFile
+from airflow_provider.mixpeek.ingest._openable import OpenableFile
 from airflow_provider.mixpeek.ingest._sinks import Directory
 
 if TYPE_CHECKING:
@@ -263,7 +263,7 @@ class _Uploads:
                 blob_property=member.property,
                 **how,
             )
-        except (MixpeekConfigError, MixpeekStatusError) as error:
+        except MixpeekError as error:
             if not blame.is_about_a_file(error):
                 raise
             return RejectedFile(member.path, error.message, getattr(error, "type", ""))
