@@ -7,6 +7,7 @@ from typing import Any
 
 import fsspec
 import pytest
+from fsspec.registry import _registry
 
 from airflow_provider.mixpeek.client import Bucket, MixpeekClient, MixpeekReadError
 from airflow_provider.mixpeek.emulator import Emulator
@@ -139,6 +140,27 @@ def test_a_source_that_is_down_stops_and_the_next_try_goes_on(
     flaky.failures.clear()
     assert load(mixpeek, elsewhere).created == COUNT
     assert len(upload_files(mixpeek, "shoes", elsewhere).stored) == COUNT
+
+
+@pytest.mark.parametrize(("error", "stops"), [(OSError, True), (ValueError, False)])
+def test_a_file_system_that_cannot_be_had_just_now_stops(
+    mixpeek: MixpeekClient,
+    bucket: Bucket,
+    flaky: type[Flaky],
+    monkeypatch: pytest.MonkeyPatch,
+    error: type[Exception],
+    stops: bool,
+) -> None:
+    class Locked(Flaky):
+        def __init__(self) -> None:
+            raise error("its credentials cannot be had")
+
+    monkeypatch.setitem(_registry, "locked", Locked)
+    if stops:
+        with pytest.raises(IngestError, match="locked://shoes cannot be reached"):
+            load(mixpeek, "locked://shoes")
+    else:
+        assert load(mixpeek, "locked://shoes").rejected == COUNT
 
 
 @pytest.mark.parametrize("error", [FileNotFoundError, PermissionError, IsADirectoryError])

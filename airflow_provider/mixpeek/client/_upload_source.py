@@ -7,10 +7,10 @@ import mimetypes
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import PurePosixPath
 from typing import IO, Any, cast
 
 from airflow_provider.mixpeek.client._errors import MixpeekConfigError, MixpeekError, MixpeekFileError
+from airflow_provider.mixpeek.client._file_names import name_of_url
 from airflow_provider.mixpeek.client._read_failures import read_failure
 
 #: Bytes of one piece.
@@ -67,7 +67,7 @@ class FileSource:
     def _ways(self, file: Any) -> tuple[Callable[[], IO[bytes]], bool, str]:
         """How it is opened, whether we close it, and the name that it has."""
         if isinstance(file, str) and "://" in file:
-            return (lambda: _open_url(file)), True, PurePosixPath(file.partition("://")[2]).name
+            return (lambda: _open_url(file)), True, name_of_url(file)
         if isinstance(file, str) and "\0" in file:
             raise MixpeekFileError("the path of the file has a NUL character")
         if isinstance(file, str):

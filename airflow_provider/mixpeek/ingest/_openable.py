@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import IO, cast
 
+from airflow_provider.mixpeek.client._file_names import without_query
 from airflow_provider.mixpeek.ingest._locations import Location
 
 
@@ -15,9 +16,9 @@ class OpenableFile:
     """
 
     def __init__(self, location: Location) -> None:
-        self.name = location.path.rpartition("/")[2]
-        #: What messages call it.
-        self.shown = location.name
+        self.name = location.file_name
+        #: What messages call it; a path may be a URL that lacks its scheme.
+        self.shown = without_query(location.name)
         self._location = location
 
     def open(self, _mode: str) -> IO[bytes]:
