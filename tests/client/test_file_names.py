@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from airflow.sdk import ObjectStoragePath
+from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.registry import _registry
+from upath import UPath
 
 from airflow_provider.mixpeek.client import MixpeekFileError
 from airflow_provider.mixpeek.client._file_names import name_of_url
@@ -35,6 +39,15 @@ def test_a_file_is_called_like_the_path_of_its_url(url: str, name: str):
 def test_the_query_of_a_url_is_no_part_of_what_is_sent_or_told():
     source = FileSource("https://h.co/a.jpg?X-Amz-Signature=" + "S" * 300)
     assert (source.filename, source.shown, source.content_type) == ("a.jpg", "a.jpg", "image/jpeg")
+
+
+@pytest.mark.parametrize("kind", [UPath, ObjectStoragePath])
+def test_nor_is_it_of_a_path_that_is_a_url(kind: type, monkeypatch: pytest.MonkeyPatch):
+    # Only the name matters here, and a file system of HTTP needs a package more.
+    monkeypatch.setitem(_registry, "https", MemoryFileSystem)
+    source = FileSource(kind("https://h.co/in/red.jpg?X-Amz-Signature=S"))
+    assert (source.filename, source.shown) == ("red.jpg", "red.jpg")
+    assert FileSource(kind("memory://in/a%20b.jpg")).filename == "a%20b.jpg"
 
 
 def test_a_url_without_a_path_names_no_file():

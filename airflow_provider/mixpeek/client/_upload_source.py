@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any, cast
 
 from airflow_provider.mixpeek.client._errors import MixpeekConfigError, MixpeekError, MixpeekFileError
-from airflow_provider.mixpeek.client._file_names import name_of_url
+from airflow_provider.mixpeek.client._file_names import HTTP, name_of_url
 from airflow_provider.mixpeek.client._read_failures import read_failure
 
 #: Bytes of one piece.
@@ -73,7 +73,9 @@ class FileSource:
         if isinstance(file, str):
             return (lambda: open(file, "rb")), True, os.path.basename(file)  # noqa: PTH119, PTH123
         if hasattr(file, "open") and hasattr(file, "name"):
-            return (lambda: cast("IO[bytes]", file.open("rb"))), True, str(file.name)
+            # The name of an UPath has the query of its URL.
+            name = name_of_url(str(file)) if _is_of_the_web(file) else str(file.name)
+            return (lambda: cast("IO[bytes]", file.open("rb"))), True, name
         if hasattr(file, "read"):
             name = getattr(file, "name", "")
             if not (hasattr(file, "seekable") and file.seekable()):
@@ -177,6 +179,10 @@ class FileSource:
         if self._copy is not None:
             self._copy.close()
             self._copy = None
+
+
+def _is_of_the_web(file: object) -> bool:
+    return str(file).partition("://")[0].lower() in HTTP
 
 
 def _is_text(name: object) -> bool:
