@@ -95,6 +95,27 @@ def test_files_that_cannot_be_stored_are_told_and_the_others_are_stored(
     assert [each.error_type for each in report.rejected if each.error_type] == ["ValidationError"]
 
 
+@pytest.mark.parametrize("asked_for", [True, False])
+def test_the_log_names_the_first_that_are_rejected_and_says_where_all_of_them_are(
+    mixpeek: Any, tmp_path: Path, caplog: Any, asked_for: bool
+):
+    for number in range(23):
+        (tmp_path / f"empty-{number:02}.png").touch()
+    rejected_to = tmp_path / "_rejected" if asked_for else None
+    with pytest.raises(FilesRejectedError) as caught:
+        upload_files(mixpeek, "shoes", f"{tmp_path}/*.png", rejected_to=rejected_to)
+    said = [record.getMessage() for record in caplog.records if "jected" in record.getMessage()]
+    assert len(said) == 21
+    assert said[0].startswith("Rejected empty-00.png: ")
+    assert "is empty" in said[0]
+    uri = caught.value.report.rejected_uri
+    where = (
+        f"all of them are in {uri}" if asked_for else "with rejected_to= all of them are written into a file"
+    )
+    assert said[20] == f"... and 3 more rejected files; {where}"
+    assert where.removeprefix("with").removeprefix("all") in caught.value.hint
+
+
 def test_a_failure_of_the_server_stops_and_a_second_call_goes_on(mixpeek: Any, folder: Path, emulator: Any):
     emulator.fault({"fault": "status", "status": 500, "path": "/v1/buckets/*/uploads", "skip": 3})
     hasty = MixpeekClient.from_settings(mixpeek.session.settings)

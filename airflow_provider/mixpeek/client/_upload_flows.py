@@ -313,6 +313,11 @@ def upload_file(
             done = yield from finished(session, bucket_id, confirmed, timeout=timeout)
             return _told(source, done.upload_id, done.object_id, duplicate=False)
         raise AssertionError("the last URL's refusal is raised")
+    except MixpeekError as error:
+        if source.shown not in str(error):
+            # A call that failed does not know what for it was made.
+            error.message += f" (file {source.shown})"
+        raise
     finally:
         source.close()
 
