@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider.mixpeek.client import BucketSchema, MixpeekConfigError
 from airflow_provider.mixpeek.client._schema import is_blob_type
 from airflow_provider.mixpeek.ingest import _threads
-from airflow_provider.mixpeek.ingest._file_groups import Group, GroupRule, Member
+from airflow_provider.mixpeek.ingest._file_groups import Group, GroupRule, Member, check_property
 from airflow_provider.mixpeek.ingest._file_receipts import FileReceipts
 from airflow_provider.mixpeek.ingest._file_uploads import Result, Uploads
 from airflow_provider.mixpeek.ingest._file_values import OF_A_FILE, OF_A_GROUP, Table, check_templates
@@ -85,6 +85,8 @@ def upload_files(
     target = mixpeek.buckets.find(bucket)
     schema = target.bucket_schema or BucketSchema()
     for_files = [name for name, declared in schema.properties.items() if is_blob_type(declared.type)]
+    if schema.properties:  # without any, the server decides
+        check_property(blob_property, for_files, grouped=group_by is not None)
     rule = None if group_by is None else GroupRule(group_by, blob_property, for_files)
     if rule is not None and (target.unique_key or not mixpeek.has_idempotency_keys()):
         raise MixpeekConfigError(
