@@ -42,7 +42,8 @@ OF_THE_FILE = [
     (PermissionError(errno.EACCES, URL), "the permission to read it is missing"),
     (IsADirectoryError(URL), "it is a folder"),
     (NotADirectoryError(URL), "a part of its path is no folder"),
-    (OSError(errno.ENAMETOOLONG, URL), "it is no path"),
+    (OSError(errno.ENAMETOOLONG, URL), "it is no path of a file (ENAMETOOLONG)"),
+    (OSError(errno.ENXIO, URL), "it is no path of a file (ENXIO)"),
     (HTTPError(410), "its server answers 410"),
 ]
 NOT_ITS_FAULT = [

@@ -18,7 +18,8 @@ _OF_THE_FILE: tuple[tuple[type[OSError], str], ...] = (
     (IsADirectoryError, "it is a folder"),
     (NotADirectoryError, "a part of its path is no folder"),
 )
-_NO_PATHS = frozenset({errno.ENAMETOOLONG, errno.ELOOP})
+#: Paths that are none, and sockets and devices.
+_NO_FILES = frozenset({errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL, errno.ENXIO, errno.ENODEV})
 
 #: Of the 4xx of a server that files are read from, those that a later try may not meet.
 _PASSING = frozenset({408, 425, 429})
@@ -54,8 +55,8 @@ def _of_the_file(error: Exception) -> str:
     for kind, why in _OF_THE_FILE:
         if isinstance(error, kind):
             return why
-    if isinstance(error, OSError) and error.errno in _NO_PATHS:
-        return "it is no path"
+    if isinstance(error, OSError) and error.errno in _NO_FILES:
+        return f"it is no path of a file ({errno.errorcode[error.errno]})"
     # The errors of aiohttp, which reads from HTTP servers, have the status of the answer.
     status = getattr(error, "status", None)
     if isinstance(status, int) and 400 <= status < 500 and status not in _PASSING:

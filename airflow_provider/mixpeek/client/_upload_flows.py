@@ -237,15 +237,14 @@ def finished(session: Session, bucket_id: str, upload: Upload, *, timeout: float
             return upload
         if outcome is Outcome.FAILED:
             raise MixpeekWorkFailedError(
-                f"the upload {upload.upload_id} of {upload.filename} ended {upload.status}"
+                f"the upload {upload.upload_id} ended {upload.status}"
                 f"{f': {upload.message}' if upload.message else ''}",
                 hint="No object came of it. See whether the file is whole, and upload it again.",
             )
         if looked:
             if session.clock() + pause > give_up_at:
                 raise MixpeekWaitTimeoutError(
-                    f"the upload {upload.upload_id} of {upload.filename} is {upload.status} "
-                    f"after {timeout:g} s",
+                    f"the upload {upload.upload_id} is {upload.status} after {timeout:g} s",
                     hint="The server goes on with it; a later upload of the same file finds it.",
                 )
             yield Sleep(pause)

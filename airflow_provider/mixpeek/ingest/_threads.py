@@ -171,6 +171,8 @@ def gather(
                 done.put((number, calls[number](), None))
             except BaseException as error:  # noqa: BLE001 - it is raised in the caller's thread
                 done.put((number, None, error))
+                # Behind it: what the others end with for that is not what is raised.
+                stop.set()
 
     def hear(timeout: float) -> None:
         try:
