@@ -226,11 +226,19 @@ def test_a_stop_before_anything_was_done_leaves_what_an_earlier_call_has_written
     emulator: Emulator, connect: Callable[..., MixpeekClient], folder: Path, directory: str
 ) -> None:
     client = connect(emulator, budget=0.1)
-    upload_files(client, "shoes", folder, receipt_to=directory)
+    (folder / "readme.png").write_bytes(b"of no object")
+    given = {
+        "group_by": "(?P<object>\\d).*",
+        "blob_property": "hero",
+        "receipt_to": directory,
+        "max_rejected": 1,
+    }
+    upload_files(client, "shoes", folder, **given)
     before = lines(directory)
+    assert len(before["files.jsonl"]) == COUNT + 1
     emulator.fault({"fault": "status", "status": 500, "path": UPLOADS})
     with pytest.raises(MixpeekServerError):
-        upload_files(client, "shoes", folder, receipt_to=directory)
+        upload_files(client, "shoes", folder, **given)
     assert lines(directory) == before
 
 

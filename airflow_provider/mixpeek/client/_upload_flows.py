@@ -161,6 +161,7 @@ def _reading(session: Session, flow: Callable[[], Flow[R]]) -> Flow[R]:
             return (yield from flow())
         except MixpeekReadError as error:
             failures += 1
+            # Without a budget the caller's own loop is the retry.
             if not error.retryable or failures >= _READS or not session.retry.budget:
                 raise
             wait = backoff(session, failures)
@@ -314,7 +315,7 @@ def upload_file(
         raise AssertionError("the last URL's refusal is raised")
     except MixpeekError as error:
         if source.shown not in str(error):
-            # A call that failed does not know what for it was made.
+            # A call does not know which file it is for.
             error.message += f" (file {source.shown})"
         raise
     finally:

@@ -63,8 +63,8 @@ def upload_files(
     :param table_key: The column that says which file a row is about, by its path or its name alone; with
         ``group_by`` which object. A file without a row is rejected.
     :param at_once: Objects whose files are on their way at once.
-    :param max_rejected: Files that may be rejected: unreadable, empty, too large, refused by the server,
-        without a place in the rule or the table.
+    :param max_rejected: Files that may be rejected: missing, empty, too large, refused by the server or the
+        storage, not confirmed, without a place in the rule or the table.
     :param rejected_to: A directory, of this machine or any URL of fsspec, where rejected files are written
         down with the reason (JSON Lines: ``file``, ``reason``, ``error_type``).
     :param receipt_to: A directory where it is written down what became of each file (JSON Lines: ``file``,
@@ -122,7 +122,8 @@ def upload_files(
         calls = [partial(uploads.store, group) for group in groups]
         _threads.gather(calls, at_once=at_once, stop=stop, results=done, grace=_threads.GRACE)
     except BaseException as failure:
-        _tell_stop(failure, _kept(report(), receipts), of=len(found))
+        # Before anything was done, what an earlier call has written says more.
+        _tell_stop(failure, _kept(report(), receipts) if done else report(), of=len(found))
         raise
     all_of_them = receipts.written(report())
     _tell(all_of_them)
@@ -133,9 +134,6 @@ def upload_files(
 
 def _kept(report: FilesReport, receipts: FileReceipts) -> FilesReport:
     """Write down what is known of files that were stopped on their way."""
-    if not (report.stored or report.rejected):
-        # What an earlier call has written says more.
-        return report
     try:
         return receipts.written(report)
     except Exception as error:  # noqa: BLE001 - what stopped the files is what the caller must hear of

@@ -55,8 +55,9 @@ class MixpeekUploadFilesOperator(SaysLineage, BaseOperator):
     :param table_key: The table's column that says which file a row is about, by its path below the folder or
         by its name; with ``group_by``, which object (templated).
     :param at_once: Objects whose files are on their way at once.
-    :param max_rejected: Files that may be rejected without failing the task: unreadable, empty, too large,
-        refused by the server, outside of ``group_by``, or without a row in the table.
+    :param max_rejected: Files that may be rejected without failing the task: missing, empty, too large,
+        refused by the server or the storage, not confirmed, outside of ``group_by``, or without a row in the
+        table.
     :param rejected_to: A directory, of this machine or any URL of fsspec, where rejected files are written
         down with the reason (templated): all of them, in place of what an earlier call for the same files
         and bucket has written. The log names the first twenty.
