@@ -48,12 +48,13 @@ def test_it_returns_what_became_of_the_files_and_a_retry_sends_nothing(server: E
     assert server.state()["objects"] == 3
 
 
-def test_rejected_files_fail_the_task_unless_some_may_be(server: Emulator, folder: Path):
+def test_rejected_files_fail_the_task_unless_some_may_be(server: Emulator, folder: Path, caplog: Any):
     (folder / "empty.png").touch()
     with pytest.raises(FilesRejectedError, match=r"empty\.png"):
         run(files=str(folder))
     told = run(files=str(folder), max_rejected=1)
     assert [each["file"] for each in told["rejected_files"]] == ["empty.png"]
+    assert caplog.text.count("Rejected empty.png: ") == 2
     assert (told["files"], told["stored"]) == (4, 3)
 
 

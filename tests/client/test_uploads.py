@@ -197,7 +197,7 @@ def test_files_that_cannot_be_sent_are_told_before_anything_is(mixpeek, bucket, 
     empty.touch()
     for file, why in [
         (empty, "is empty"),
-        (tmp_path / "none.png", "none.png cannot be read: No such file"),
+        (tmp_path / "none.png", "none.png cannot be read: there is no such file"),
         ("nosuch://a/b.png", "files of nosuch:// cannot be read"),
         (7, "a int is no file"),
         (io.BytesIO(b"x"), "name is missing"),

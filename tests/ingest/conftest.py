@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -16,6 +17,7 @@ from airflow_provider.mixpeek.client import Bucket, MixpeekClient
 from airflow_provider.mixpeek.client._flow import RetryRules
 from airflow_provider.mixpeek.emulator import Emulator
 
+from .flaky import Flaky
 from .ranges import Counting
 from .shop import SCHEMA
 
@@ -72,3 +74,22 @@ def counting() -> Iterator[list[int]]:
     Counting.fetched.clear()
     yield Counting.fetched
     Counting.store.clear()
+
+
+@pytest.fixture
+def flaky() -> Iterator[type[Flaky]]:
+    """The file system of URLs of ``flaky://``, whose files are gone after the test."""
+    fsspec.register_implementation("flaky", Flaky, clobber=True)
+    yield Flaky
+    Flaky.store.clear()
+    Flaky.failures.clear()
+    Flaky.error = OSError
+
+
+@pytest.fixture
+def no_collection() -> Iterator[None]:
+    """What a signal raises inside a finalizer is lost, whoever's it is; so none runs meanwhile."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()

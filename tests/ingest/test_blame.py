@@ -4,8 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider.mixpeek.client import MixpeekServerError, MixpeekValidationError, ValidationIssue
-from airflow_provider.mixpeek.ingest._blame import Complaint, Verdict, is_about_rows, judge
+from airflow_provider.mixpeek.client import (
+    MixpeekConfigError,
+    MixpeekError,
+    MixpeekFileError,
+    MixpeekGenerationError,
+    MixpeekNotFoundError,
+    MixpeekReadError,
+    MixpeekServerError,
+    MixpeekStorageError,
+    MixpeekUploadURLError,
+    MixpeekValidationError,
+    MixpeekWaitTimeoutError,
+    MixpeekWorkFailedError,
+    ValidationIssue,
+)
+from airflow_provider.mixpeek.ingest import SourceError
+from airflow_provider.mixpeek.ingest._blame import Complaint, Verdict, is_about_a_file, is_about_rows, judge
 
 
 def refusal(*locations: tuple[str | int, ...], status: int = 422) -> MixpeekValidationError:
@@ -20,6 +35,28 @@ def test_which_refusals_are_about_rows(status, expected):
 
 def test_a_failing_server_is_not_about_rows():
     assert not is_about_rows(MixpeekServerError("down", status=500))
+
+
+ABOUT_A_FILE = [
+    (MixpeekFileError("empty"), True),
+    (SourceError("no path"), True),
+    (MixpeekWorkFailedError("confirmation failed"), True),
+    *((MixpeekStorageError("refused", status=status), status == 400) for status in (301, 400, 401, 403, 429)),
+    (refusal(status=422), True),
+    (refusal(status=400), False),
+    (MixpeekNotFoundError("no such bucket", status=404), False),
+    (MixpeekUploadURLError("expired", status=403), False),
+    (MixpeekServerError("down", status=503), False),
+    (MixpeekReadError("storage down"), False),
+    (MixpeekWaitTimeoutError("goes on"), False),
+    (MixpeekConfigError("the proxy is not usable"), False),
+    (MixpeekGenerationError("legacy"), False),
+]
+
+
+@pytest.mark.parametrize(("error", "expected"), ABOUT_A_FILE)
+def test_which_failures_of_an_upload_are_about_its_file(error: MixpeekError, expected: bool):
+    assert is_about_a_file(error) is expected
 
 
 def test_named_rows_are_to_blame_and_the_others_are_sent_again():

@@ -206,7 +206,7 @@ def test_cells_do_not_lead_out_of_the_folder(
     rows = table(1)
     rows[0]["front"] = cell
     report = load(mixpeek, folder, rows, on_error="collect")
-    assert "no path below the folder" in report.rejected_rows[0].reason
+    assert "leads out of the folder" in report.rejected_rows[0].reason
     assert calls(emulator, PUT) == 0
 
 

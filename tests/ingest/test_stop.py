@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import gc
-import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,47 +15,9 @@ from airflow_provider.mixpeek.ingest import _threads as threads
 from airflow_provider.mixpeek.ingest import ingest
 
 from .shop import BATCH, MAPPING, SCHEMA, calls, rows
+from .signals import TaskTimeout, ours, signalled_when, until
 
-
-class TaskTimeout(BaseException):
-    """What Airflow raises at ``execution_timeout``: no Exception, so that nobody swallows it."""
-
-
-@pytest.fixture(autouse=True)
-def no_collection() -> Iterator[None]:
-    """What a signal raises inside a finalizer is lost, whoever's it is; so none runs meanwhile."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
-
-
-def ours() -> list[str]:
-    return [
-        each.name
-        for each in threading.enumerate()
-        if each.name.startswith("mixpeek-") and "emulator" not in each.name
-    ]
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for what another thread does."""
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.005)
-
-
-def signalled_when(condition: Callable[[], bool], number: int) -> threading.Thread:
-    """Send this process a signal as soon as something holds."""
-
-    def send() -> None:
-        until(condition)
-        os.kill(os.getpid(), number)
-
-    thread = threading.Thread(target=send)
-    thread.start()
-    return thread
+pytestmark = pytest.mark.usefixtures("no_collection")
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, TaskTimeout, SystemExit])

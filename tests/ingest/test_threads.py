@@ -228,6 +228,56 @@ def test_a_signal_ends_the_wait_for_answers(monkeypatch):
     assert found.in_doubt + found.unsent == found.rows_read
 
 
+def test_calls_end_when_one_fails_and_what_ended_in_time_counts():
+    begun: list[str] = []
+    stop = threading.Event()
+    both = threading.Barrier(2)
+
+    def fails() -> str:
+        begun.append("fails")
+        both.wait(PATIENCE)
+        raise SourceError("broken")
+
+    def ends() -> str:
+        begun.append("ends")
+        both.wait(PATIENCE)
+        assert stop.wait(PATIENCE)
+        return "ended"
+
+    def never() -> str:
+        begun.append("never")
+        return "never"
+
+    results: dict[int, str] = {}
+    with pytest.raises(SourceError, match="broken"):
+        threads.gather([fails, ends, never], at_once=2, stop=stop, results=results, grace=PATIENCE)
+    assert results == {1: "ended"}
+    assert sorted(begun) == ["ends", "fails"]
+    for each in ours():
+        each.join(PATIENCE)
+    assert not ours()
+
+
+def test_calls_that_hang_are_waited_for_no_longer_than_the_grace_lasts():
+    stop, go_on = threading.Event(), threading.Event()
+    seconds = count(step=1)
+    asked: list[float] = []
+
+    def clock() -> float:
+        asked.append(next(seconds))
+        return asked[-1]
+
+    def fails() -> None:
+        raise SourceError("broken")
+
+    with pytest.raises(SourceError):
+        threads.gather([fails, lambda: go_on.wait(PATIENCE)], at_once=2, stop=stop, grace=1.5, clock=clock)
+    assert len(asked) <= 3
+    go_on.set()
+    for each in ours():
+        each.join(PATIENCE)
+
+
 def test_progress_is_told_while_a_server_keeps_everybody_waiting(monkeypatch, caplog):
     monkeypatch.setattr(threads, "LOOK_UP", 0.001)
     server = Server()

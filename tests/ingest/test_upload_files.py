@@ -95,6 +95,27 @@ def test_files_that_cannot_be_stored_are_told_and_the_others_are_stored(
     assert [each.error_type for each in report.rejected if each.error_type] == ["ValidationError"]
 
 
+@pytest.mark.parametrize("asked_for", [True, False])
+def test_the_log_names_the_first_that_are_rejected_and_says_where_all_of_them_are(
+    mixpeek: Any, tmp_path: Path, caplog: Any, asked_for: bool
+):
+    for number in range(23):
+        (tmp_path / f"empty-{number:02}.png").touch()
+    rejected_to = tmp_path / "_rejected" if asked_for else None
+    with pytest.raises(FilesRejectedError) as caught:
+        upload_files(mixpeek, "shoes", f"{tmp_path}/*.png", rejected_to=rejected_to)
+    said = [record.getMessage() for record in caplog.records if "jected" in record.getMessage()]
+    assert len(said) == 21
+    assert said[0].startswith("Rejected empty-00.png: ")
+    assert "is empty" in said[0]
+    uri = caught.value.report.rejected_uri
+    where = (
+        f"all of them are in {uri}" if asked_for else "with rejected_to= all of them are written into a file"
+    )
+    assert said[20] == f"... and 3 more rejected files; {where}"
+    assert where.removeprefix("with").removeprefix("all") in caught.value.hint
+
+
 def test_a_failure_of_the_server_stops_and_a_second_call_goes_on(mixpeek: Any, folder: Path, emulator: Any):
     emulator.fault({"fault": "status", "status": 500, "path": "/v1/buckets/*/uploads", "skip": 3})
     hasty = MixpeekClient.from_settings(mixpeek.session.settings)
@@ -135,6 +156,12 @@ def test_a_process_that_is_killed_is_taken_up(mixpeek: Any, folder: Path, emulat
         ({"files": "nowhere/*.png"}, "there is no file"),
         ({"metadata": {"title": "{colour}"}}, "no template of path, folder"),
         ({"metadata": {"title": "{stem"}}, "no template"),
+        ({"metadata": {"title": "{stem:d}"}}, "'title' has a format or a conversion, and takes none"),
+        ({"metadata": {"title": "{stem!r}"}}, "has a format or a conversion"),
+        ({"metadata": {"title": "{stem:{name}}"}}, "has a format or a conversion"),
+        ({"metadata": {"title": "{stem.upper}"}}, "no template of path"),
+        ({"blob_property": "back"}, "'back', and the bucket's properties for files are hero"),
+        ({"blob_property": "title"}, "'title', and the bucket's properties for files are hero"),
         ({"at_once": 0}, "at least 1"),
     ],
 )
@@ -287,6 +314,24 @@ def test_files_that_fit_in_no_object_are_told(mixpeek: Any, sides: Path):
     assert told["5-back.png"] == "no object is made of it, since another file of '5' is rejected"
 
 
+def test_files_whose_match_names_no_object_or_property_are_no_object(mixpeek: Any, sides: Path):
+    for name in ("loose.png", "other.png", "-back.png"):
+        (sides / name).write_bytes(name.encode())
+    rule = r"(?:(?P<object>\d*)-)?(?P<property>hero|back)?.*\.png"
+    report = upload_files(mixpeek, "pairs", sides, group_by=rule, max_rejected=9)
+    assert len(pairs(mixpeek)) == 6
+    (sides / "6-side.png").write_bytes(b"side")
+    report = upload_files(mixpeek, "pairs", sides, group_by=rule, max_rejected=9)
+    assert len(pairs(mixpeek)) == 6
+    without = "its path matches group_by without the group {!r}"
+    assert {each.file: each.reason for each in report.rejected} == {
+        "-back.png": without.format("object"),
+        "loose.png": without.format("object"),
+        "other.png": without.format("object"),
+        "6-side.png": without.format("property"),
+    }
+
+
 def test_a_refused_object_rejects_its_files(mixpeek: Any, sides: Path, emulator: Any):
     emulator.fault({"fault": "status", "status": 422, "path": "/v1/buckets/*/objects", "times": 1})
     report = upload_files(mixpeek, "pairs", sides, group_by=SIDES, at_once=1, max_rejected=2)
@@ -301,8 +346,11 @@ def test_a_refused_object_rejects_its_files(mixpeek: Any, sides: Path, emulator:
         ({"group_by": "(?P<stem>.*)"}, "has to name the group 'object'"),
         ({"group_by": "(?P<object>.*)"}, "names no group 'property'"),
         ({"group_by": SIDES, "metadata": {"title": "{stem}"}}, "no template of object"),
-        ({"table": [{"name": "a"}]}, "the table has no column 'file'"),
-        ({"table": "nowhere.csv"}, "no such file"),
+        ({}, "does not say what files become, and the bucket's properties for files are hero, back"),
+        ({"group_by": "(?P<object>.*)", "blob_property": "title"}, "blob_property is 'title'"),
+        ({"group_by": SIDES, "blob_property": "side"}, "blob_property is 'side'"),
+        ({"blob_property": "hero", "table": [{"name": "a"}]}, "the table has no column 'file'"),
+        ({"blob_property": "hero", "table": "nowhere.csv"}, "no such file"),
     ],
 )
 def test_wrong_rules_and_tables_are_told_before_anything_is_sent(

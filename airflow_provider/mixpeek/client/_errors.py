@@ -5,8 +5,10 @@ Every error of the client.
 
     MixpeekError
     ├── MixpeekConfigError           a setting or an argument is wrong; nothing was sent (also a ValueError)
-    │   └── MixpeekGenerationError   the generation of the API does not have that, or is another one
+    │   ├── MixpeekGenerationError   the generation of the API does not have that, or is another one
+    │   └── MixpeekFileError         a file cannot be uploaded as it is: missing, empty, too large, changed
     ├── MixpeekStoppedError          the caller ended a wait between two tries
+    ├── MixpeekReadError             where a file is read from failed; says nothing about the file
     ├── MixpeekWorkError             a wait for tasks or batches is over, and they did not all end well
     │   ├── MixpeekWorkFailedError       one failed or was cancelled
     │   │   └── MixpeekWorkPartialError  a part of one did
@@ -24,6 +26,7 @@ Every error of the client.
         ├── MixpeekPermissionError       403
         │   └── MixpeekQuotaError        403 QuotaExceededError
         ├── MixpeekUploadURLError        a storage no longer takes a file at its presigned URL
+        ├── MixpeekStorageError          a storage refused a file for another reason
         ├── MixpeekNotFoundError         404
         ├── MixpeekConflictError         409
         ├── MixpeekRateLimitError        429
@@ -136,8 +139,16 @@ class MixpeekGenerationError(MixpeekConfigError):
     """The generation of the API does not have that, or the server speaks the other one."""
 
 
+class MixpeekFileError(MixpeekConfigError):
+    """A file cannot be uploaded as it is: missing, empty, too large, or changed meanwhile."""
+
+
 class MixpeekStoppedError(MixpeekError):
     """The caller ended a wait between two tries of a call."""
+
+
+class MixpeekReadError(MixpeekError):
+    """A file that is to be uploaded cannot be read just now: where it is failed, which is no fault of its."""
 
 
 class MixpeekWorkError(MixpeekError):
@@ -245,6 +256,10 @@ class MixpeekPermissionError(MixpeekStatusError):
 
 class MixpeekUploadURLError(MixpeekStatusError):
     """The storage does not take the file at its presigned URL: it ran out, or does not fit."""
+
+
+class MixpeekStorageError(MixpeekStatusError):
+    """The storage refused the file, and not for its URL."""
 
 
 class MixpeekQuotaError(MixpeekPermissionError):

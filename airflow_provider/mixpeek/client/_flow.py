@@ -304,6 +304,12 @@ def _wait_before_retry(
     if failure.retry_after is not None and failure.retry_after >= rules.first:
         # Asking again within a longer wait than the budget would only be refused again.
         return min(failure.retry_after, rules.longest) if failure.retry_after <= rules.budget else None
+    return backoff(session, failures)
+
+
+def backoff(session: Session, failures: int) -> float:
+    """Seconds to wait after so many failures in a row."""
+    rules = session.retry
     return session.jitter() * min(rules.longest, rules.first * 2.0 ** min(failures - 1, 30))
 
 

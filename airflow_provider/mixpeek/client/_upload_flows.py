@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from airflow_provider.mixpeek.client._calls import Page, Reading
 from airflow_provider.mixpeek.client._errors import (
@@ -15,24 +15,40 @@ from airflow_provider.mixpeek.client._errors import (
     MixpeekConflictError,
     MixpeekError,
     MixpeekNotFoundError,
+    MixpeekReadError,
     MixpeekServerError,
-    MixpeekStatusError,
+    MixpeekStorageError,
     MixpeekUploadURLError,
     MixpeekWaitTimeoutError,
     MixpeekWorkFailedError,
 )
-from airflow_provider.mixpeek.client._flow import Answer, Call, FilePut, Flow, Session, Sleep, Work, after
+from airflow_provider.mixpeek.client._flow import (
+    Answer,
+    Call,
+    FilePut,
+    Flow,
+    Session,
+    Sleep,
+    Work,
+    after,
+    backoff,
+)
 from airflow_provider.mixpeek.client._generation import call
 from airflow_provider.mixpeek.client._models import Task, Upload
 from airflow_provider.mixpeek.client._requests import NewUpload, Policy, checked
 from airflow_provider.mixpeek.client._upload_source import FileSource
 from airflow_provider.mixpeek.waiting import Outcome
 
+R = TypeVar("R")
+
 #: Uploads of one request at most (``BatchUploadRequest``, ``BatchConfirmRequest``, API 0.82).
 MOST_UPLOADS = 100
 
 #: Presigned URLs that one file is given: each may run out.
 _URLS = 3
+
+#: How often a file is read whose place fails.
+_READS = 5
 
 #: How often a confirmation whose answer was unclear, and that left its upload waiting, is sent again.
 _CONFIRMS = 3
@@ -108,16 +124,18 @@ def put_file(session: Session, upload: Upload, source: FileSource) -> Flow[str |
 
     :returns: The storage's ETag, where it names one.
     :raises MixpeekUploadURLError: the URL ran out, or does not fit.
+    :raises MixpeekStorageError: the storage refused the file.
+    :raises MixpeekReadError: the file cannot be read now.
     """
     if upload.presigned_url is None:
         raise MixpeekConfigError(
             f"the upload {upload.upload_id} has no presigned URL", hint="Announce the file again."
         )
     if not source.size:
-        yield Work(source.measure)
+        yield from _measure(session, source)
     request = FilePut(
         "PUT",
-        f"(storage, upload {upload.upload_id})",
+        f"(storage, upload {upload.upload_id} of {source.shown})",
         url=upload.presigned_url.get_secret_value(),
         content_type=upload.content_type or source.content_type,
         size=source.size,
@@ -125,7 +143,30 @@ def put_file(session: Session, upload: Upload, source: FileSource) -> Flow[str |
     )
     # The storage is another service than the API: its refusals have a form of their own.
     this = Call(request, "upload", _etag, repeatable=True, accepts=lambda _: True)
-    return (yield from call(session, this))
+    return (yield from _reading(session, lambda: call(session, this)))
+
+
+def _measure(session: Session, source: FileSource) -> Flow[None]:
+    def measure() -> Flow[None]:
+        yield Work(source.measure)
+
+    return _reading(session, measure)
+
+
+def _reading(session: Session, flow: Callable[[], Flow[R]]) -> Flow[R]:
+    """Do what reads a file, and again where that failed and was no fault of the file."""
+    failures = 0
+    while True:
+        try:
+            return (yield from flow())
+        except MixpeekReadError as error:
+            failures += 1
+            # Without a budget the caller's own loop is the retry.
+            if not error.retryable or failures >= _READS or not session.retry.budget:
+                raise
+            wait = backoff(session, failures)
+            log.warning("%s Reading it again in %.1f s (try %d).", error, wait, failures + 1)
+        yield Sleep(wait)
 
 
 def _etag(answer: Answer) -> str | None:
@@ -135,12 +176,15 @@ def _etag(answer: Answer) -> str | None:
     found = _CODE.search(answer.content)
     code = found[1].decode() if found else ""
     why = f"the storage refused the file: {answer.status}{f' {code}' if code else ''}"
-    if answer.status in (408, 429) or answer.status >= 500:
-        raise MixpeekServerError(why, status=answer.status, type=code, retryable=True)
+    # S3 calls it a bad request when the file came in too slowly.
+    if answer.status in (408, 429) or answer.status >= 500 or code == "RequestTimeout":
+        hint = "The storage is busy or down: try again later."
+        raise MixpeekServerError(why, status=answer.status, type=code, hint=hint, retryable=True)
     if answer.status == 403 or "expired" in code.lower():
         hint = "Its URL ran out, or does not fit; announce the file again."
         raise MixpeekUploadURLError(why, status=answer.status, type=code, hint=hint)
-    raise MixpeekStatusError(why, status=answer.status, type=code)
+    hint = "Look the code up, and leave the file out if it is the file's fault; else tell the vendor."
+    raise MixpeekStorageError(why, status=answer.status, type=code, hint=hint)
 
 
 def confirm_upload(
@@ -196,7 +240,7 @@ def finished(session: Session, bucket_id: str, upload: Upload, *, timeout: float
             raise MixpeekWorkFailedError(
                 f"the upload {upload.upload_id} ended {upload.status}"
                 f"{f': {upload.message}' if upload.message else ''}",
-                hint="Upload the file again; no object came of it.",
+                hint="No object came of it. See whether the file is whole, and upload it again.",
             )
         if looked:
             if session.clock() + pause > give_up_at:
@@ -228,7 +272,7 @@ def upload_file(
     """
     session.api.check_uploads()
     try:
-        yield Work(source.measure)
+        yield from _measure(session, source)
         given = {
             "filename": source.filename,
             "content_type": source.content_type,
@@ -269,6 +313,11 @@ def upload_file(
             done = yield from finished(session, bucket_id, confirmed, timeout=timeout)
             return _told(source, done.upload_id, done.object_id, duplicate=False)
         raise AssertionError("the last URL's refusal is raised")
+    except MixpeekError as error:
+        if source.shown not in str(error):
+            # A call does not know which file it is for.
+            error.message += f" (file {source.shown})"
+        raise
     finally:
         source.close()
 

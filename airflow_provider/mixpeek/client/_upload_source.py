@@ -7,10 +7,11 @@ import mimetypes
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import PurePosixPath
 from typing import IO, Any, cast
 
-from airflow_provider.mixpeek.client._errors import MixpeekConfigError
+from airflow_provider.mixpeek.client._errors import MixpeekConfigError, MixpeekError, MixpeekFileError
+from airflow_provider.mixpeek.client._file_names import HTTP, name_of_url
+from airflow_provider.mixpeek.client._read_failures import read_failure
 
 #: Bytes of one piece.
 PIECE = 256 * 1024
@@ -40,20 +41,24 @@ class FileSource:
     :param file: What to read.
     :param filename: Its name, 1 to 255 characters, no path; None: the name that it has.
     :param content_type: Its media type; None: found by its name, else by how it begins.
-    :raises MixpeekConfigError: there is no name, or it is none of these.
+    :raises MixpeekFileError: there is no name that the API takes.
+    :raises MixpeekConfigError: it is none of these.
     """
 
     def __init__(self, file: Any, *, filename: str | None = None, content_type: str | None = None) -> None:
         self._copy: IO[bytes] | None = None
+        self._is_spent = False
         self._start = 0
         self._open, self._closes, found = self._ways(file)
         name = filename or found
         if not name or "/" in name or "\\" in name or len(name) > 255:
-            raise MixpeekConfigError(
+            raise MixpeekFileError(
                 "the file's name is missing, too long or a path",
                 hint="Pass filename=, 1 to 255 characters without a folder.",
             )
         self.filename = name
+        #: What messages call it; something with an ``open`` method may have a better word, ``shown``.
+        self.shown = str(getattr(file, "shown", name))
         self._content_type = content_type
         self._beginning = b""
         self.size = 0
@@ -62,11 +67,15 @@ class FileSource:
     def _ways(self, file: Any) -> tuple[Callable[[], IO[bytes]], bool, str]:
         """How it is opened, whether we close it, and the name that it has."""
         if isinstance(file, str) and "://" in file:
-            return (lambda: _open_url(file)), True, PurePosixPath(file.partition("://")[2]).name
+            return (lambda: _open_url(file)), True, name_of_url(file)
+        if isinstance(file, str) and "\0" in file:
+            raise MixpeekFileError("the path of the file has a NUL character")
         if isinstance(file, str):
             return (lambda: open(file, "rb")), True, os.path.basename(file)  # noqa: PTH119, PTH123
         if hasattr(file, "open") and hasattr(file, "name"):
-            return (lambda: cast("IO[bytes]", file.open("rb"))), True, str(file.name)
+            # The name of an UPath has the query of its URL.
+            name = name_of_url(str(file)) if _is_of_the_web(file) else str(file.name)
+            return (lambda: cast("IO[bytes]", file.open("rb"))), True, name
         if hasattr(file, "read"):
             name = getattr(file, "name", "")
             if not (hasattr(file, "seekable") and file.seekable()):
@@ -85,9 +94,10 @@ class FileSource:
     def _again(self, stream: IO[bytes]) -> IO[bytes]:
         """The copy of a stream that can be read only once; made at the first time."""
         if self._copy is None:
-            self._copy = cast("IO[bytes]", tempfile.TemporaryFile())  # noqa: SIM115 - closed by close()
+            self._copy, self._is_spent = cast("IO[bytes]", tempfile.TemporaryFile()), True  # noqa: SIM115 - closed by close()
             for piece in _pieces(stream):
                 self._copy.write(piece)
+            self._is_spent = False
         self._copy.seek(0)
         return self._copy
 
@@ -104,7 +114,8 @@ class FileSource:
         """
         Read it once, for its size and SHA-256.
 
-        :raises MixpeekConfigError: it cannot be read, is empty, or is larger than any plan allows.
+        :raises MixpeekFileError: it is missing, empty, or larger than any plan allows.
+        :raises MixpeekReadError: where it is failed.
         """
         digest, size = hashlib.sha256(), 0
         for piece in self._read():
@@ -112,12 +123,12 @@ class FileSource:
             digest.update(piece)
             size += len(piece)
             if size > LARGEST_FILE:
-                raise MixpeekConfigError(
-                    f"{self.filename} is larger than {LARGEST_FILE:,} bytes, which no plan allows"
+                raise MixpeekFileError(
+                    f"{self.shown} is larger than {LARGEST_FILE:,} bytes, which no plan allows"
                 )
         if size == 0:
-            raise MixpeekConfigError(
-                f"{self.filename} is empty, and the API takes no empty file", hint="Leave it out."
+            raise MixpeekFileError(
+                f"{self.shown} is empty, and the API takes no empty file", hint="Leave it out."
             )
         self.size, self.sha256 = size, digest.hexdigest()
 
@@ -125,7 +136,8 @@ class FileSource:
         """
         Its bytes, which are held to what :meth:`measure` found before the last of them is given out.
 
-        :raises MixpeekConfigError: it changed, or cannot be read any more.
+        :raises MixpeekFileError: it changed, or is gone.
+        :raises MixpeekReadError: where it is failed.
         """
         digest, size = hashlib.sha256(), 0
         held = b""
@@ -139,13 +151,14 @@ class FileSource:
                 break
         # A file that is not whole is never stored: the request lacks its last piece.
         if size != self.size or digest.hexdigest() != self.sha256:
-            raise MixpeekConfigError(
-                f"{self.filename} changed while it was uploaded",
+            raise MixpeekFileError(
+                f"{self.shown} changed while it was uploaded",
                 hint="Nothing of it was stored. Upload files that nobody writes to.",
             )
         yield held
 
     def _read(self) -> Iterator[bytes]:
+        failure = None
         try:
             file = self._open()
             try:
@@ -153,15 +166,23 @@ class FileSource:
             finally:
                 if self._closes:
                     file.close()
-        except OSError as error:
-            reason = error.strerror or type(error).__name__
-            raise MixpeekConfigError(f"{self.filename} cannot be read: {reason}") from None
+        except MixpeekError:
+            raise
+        except Exception as error:  # noqa: BLE001 - file systems raise what they like
+            failure = read_failure(self.shown, error, again=not self._is_spent)
+        if failure is not None:
+            # Raised here and not there: the foreign error would be its context.
+            raise failure
 
     def close(self) -> None:
         """Let a temporary copy go."""
         if self._copy is not None:
             self._copy.close()
             self._copy = None
+
+
+def _is_of_the_web(file: object) -> bool:
+    return str(file).partition("://")[0].lower() in HTTP
 
 
 def _is_text(name: object) -> bool:

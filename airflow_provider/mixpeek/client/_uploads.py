@@ -55,8 +55,9 @@ class Uploads(Resource):
             its object keeps the values that it has.
         :param policy: What happens when the unique key exists; for buckets that have one.
         :param timeout: Seconds for the confirmation of a large file, which the server works on in a task.
-        :raises MixpeekConfigError: the file cannot be read, is empty, or changed on its way; no object was
+        :raises MixpeekFileError: the file is missing, empty, too large, or changed on its way; no object was
             made.
+        :raises MixpeekReadError: where it is read from failed again and again.
         :raises MixpeekStatusError: the API or the storage refused it.
         :raises MixpeekWorkFailedError: its confirmation failed.
         :raises MixpeekWaitTimeoutError: its confirmation goes on.

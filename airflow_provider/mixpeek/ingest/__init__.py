@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from airflow_provider.mixpeek.ingest._blob import Blob
     from airflow_provider.mixpeek.ingest._checkpoint import Checkpoint, FileCheckpoint
     from airflow_provider.mixpeek.ingest._errors import MappingError, SourceError
+    from airflow_provider.mixpeek.ingest._files_report import FilesRejectedError, FilesReport, RejectedFile
     from airflow_provider.mixpeek.ingest._ingest import ingest
     from airflow_provider.mixpeek.ingest._mapping import ObjectMapping
     from airflow_provider.mixpeek.ingest._part_files import PartError
@@ -22,12 +23,7 @@ if TYPE_CHECKING:
         RowsRejectedError,
         SubmittedBatch,
     )
-    from airflow_provider.mixpeek.ingest._upload_files import (
-        FilesRejectedError,
-        FilesReport,
-        RejectedFile,
-        upload_files,
-    )
+    from airflow_provider.mixpeek.ingest._upload_files import upload_files
     from airflow_provider.mixpeek.ingest._world import SourceChangedError
 
 # DAG files name an ObjectMapping, and are parsed all day: nothing else is loaded for it.
@@ -35,15 +31,15 @@ _HOME = {
     "Blob": "_blob",
     "Checkpoint": "_checkpoint",
     "FileCheckpoint": "_checkpoint",
-    "FilesRejectedError": "_upload_files",
-    "FilesReport": "_upload_files",
+    "FilesRejectedError": "_files_report",
+    "FilesReport": "_files_report",
     "IngestError": "_report",
     "MappingError": "_errors",
     "ObjectMapping": "_mapping",
     "PartError": "_part_files",
     "Processing": "_processing",
     "Receipt": "_receipt",
-    "RejectedFile": "_upload_files",
+    "RejectedFile": "_files_report",
     "RejectedRow": "_report",
     "Report": "_report",
     "RowsRejectedError": "_report",

@@ -6,7 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from airflow_provider.mixpeek.client import MixpeekConfigError, MixpeekStatusError, ValidationIssue
+from airflow_provider.mixpeek.client import (
+    MixpeekError,
+    MixpeekFileError,
+    MixpeekStatusError,
+    MixpeekStorageError,
+    MixpeekWorkFailedError,
+    ValidationIssue,
+)
+from airflow_provider.mixpeek.ingest._errors import SourceError
+
+#: Of a storage's 4xx, those that are about who asks, and when.
+_NOT_ABOUT_A_FILE = frozenset({401, 403, 408, 429})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +52,18 @@ def is_about_rows(error: MixpeekStatusError) -> bool:
     return error.status in (413, 422)
 
 
-def is_about_a_file(error: MixpeekConfigError | MixpeekStatusError) -> bool:
-    """Whether an upload failed for its file: unreadable, empty, too large, or refused."""
-    return isinstance(error, MixpeekConfigError) or is_about_rows(error)
+def is_about_a_file(error: MixpeekError) -> bool:
+    """
+    Whether an upload failed for its file: missing, empty, too large, refused by the server or the storage, or
+    not taken over by its confirmation.
+
+    One such file of many is rejected; anything else, such as a storage that is down, is every file's trouble.
+    """
+    if isinstance(error, MixpeekStorageError):
+        return 400 <= error.status < 500 and error.status not in _NOT_ABOUT_A_FILE
+    if isinstance(error, MixpeekStatusError):
+        return is_about_rows(error)
+    return isinstance(error, MixpeekFileError | SourceError | MixpeekWorkFailedError)
 
 
 def judge(error: MixpeekStatusError, size: int) -> Verdict:

@@ -24,6 +24,28 @@ class Member(NamedTuple):
     property: str | None
 
 
+def check_property(blob_property: str | None, known: Sequence[str], *, grouped: bool) -> None:
+    """
+    Check that it is known which property files become.
+
+    :param blob_property: As the caller has named it.
+    :param known: The bucket's properties that a file can become.
+    :param grouped: A rule may say it of each file.
+    :raises MixpeekConfigError: it is not.
+    """
+    those = f"the bucket's properties for files are {', '.join(known) or '(none)'}"
+    if blob_property is not None and blob_property not in known:
+        raise MixpeekConfigError(
+            f"blob_property is {blob_property!r}, and {those}",
+            hint="Name one of these, or declare the property in the bucket's schema.",
+        )
+    if blob_property is None and not grouped and len(known) != 1:
+        raise MixpeekConfigError(
+            f"blob_property does not say what files become, and {those}",
+            hint="Name one of these." if known else "Declare one in the bucket's schema, such as an image.",
+        )
+
+
 @dataclass(slots=True)
 class Group:
     """
@@ -80,7 +102,14 @@ class GroupRule:
                 left.append((path, "its path does not match group_by"))
                 continue
             parts = found.groupdict()
+            # A group that is optional in the pattern may have no part in a match.
+            if not parts["object"]:
+                left.append((path, "its path matches group_by without the group 'object'"))
+                continue
             name = parts.get("property") or self._blob_property
+            if name is None:
+                left.append((path, "its path matches group_by without the group 'property'"))
+                continue
             if name not in self._known:
                 left.append((path, f"the bucket has no property {name!r} for files"))
                 continue

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any
 
 from airflow_provider.mixpeek.client import MixpeekConfigError
+from airflow_provider.mixpeek.ingest._files_report import FilesReport
 from airflow_provider.mixpeek.ingest._json_text import dumps
 from airflow_provider.mixpeek.ingest._listing import would_be_read
 from airflow_provider.mixpeek.ingest._locations import Location, locate
@@ -63,24 +64,50 @@ class FileReceipts:
             folders.append(folder)
         return cls(folders[0], folders[1], prefix)
 
-    def write_rejected(self, files: Sequence[Mapping[str, Any]]) -> str | None:
+    def written(self, report: FilesReport) -> FilesReport:
         """
-        Write the rejected files down; where there are none, what an earlier call has left goes.
+        Write a report down.
 
-        :return: The URI of the file, without credentials; None where there is none.
+        :return: The report, with where that is.
         :raises PartError: it cannot be written.
         """
+        rejected = [
+            {"file": each.file, "reason": each.reason, "error_type": each.error_type}
+            for each in report.rejected
+        ]
+        return replace(
+            report,
+            rejected_uri=self._write_rejected(rejected),
+            receipt_uri=self._write_receipt(_lines(report)),
+        )
+
+    def _write_rejected(self, files: Sequence[Mapping[str, Any]]) -> str | None:
         if self.rejected is None:
             return None
         name = f"{self.prefix}.{_REJECTED}"
         if not files:
+            # What an earlier call has left there is true no more.
             self.rejected.remove(name)
             return None
         return _written(self.rejected, name, files)
 
-    def write_receipt(self, files: Iterable[Mapping[str, Any]]) -> str | None:
-        """Write down what became of each file; result and errors are those of :meth:`write_rejected`."""
+    def _write_receipt(self, files: Iterable[Mapping[str, Any]]) -> str | None:
         return None if self.receipt is None else _written(self.receipt, f"{self.prefix}.{_RECEIPT}", files)
+
+
+def _lines(report: FilesReport) -> Iterator[dict[str, Any]]:
+    for path, file in report.stored:
+        yield {
+            "file": path,
+            "outcome": "duplicate" if file.duplicate else "stored",
+            "object_id": file.object_id,
+            "upload_id": file.upload_id,
+            "sha256": file.sha256,
+            "size": file.size,
+        }
+    for each in report.rejected:
+        nothing = dict.fromkeys(("object_id", "upload_id", "sha256", "size"))
+        yield {"file": each.file, "outcome": "rejected", **nothing}
 
 
 def _written(folder: Folder, name: str, lines: Iterable[Mapping[str, Any]]) -> str:

@@ -30,15 +30,22 @@ class NoRowError(Exception):
 
 def check_templates(templates: Mapping[str, str], names: Sequence[str]) -> None:
     """
-    Check that templates name nothing but what there is.
+    Check that templates name nothing but what there is, and plainly: formats and conversions of a text fail
+    only when it comes to the text, or change it.
 
-    :raises MixpeekConfigError: one does.
+    :raises MixpeekConfigError: one does not.
     """
     for name, template in templates.items():
         try:
-            fields = {field for _, field, _, _ in Formatter().parse(template) if field is not None}
+            parts = [part for part in Formatter().parse(template) if part[1] is not None]
         except (ValueError, TypeError):
-            fields = {"?"}
+            parts = [("", "?", "", None)]
+        fields = {field for _, field, _, _ in parts}
+        if any(form or conversion for _, _, form, conversion in parts):
+            raise MixpeekConfigError(
+                f"the metadata {name!r} has a format or a conversion, and takes none: {template!r}",
+                hint=f"For example {{{names[-2 % len(names)]}}}, without a ':' or '!'.",
+            )
         if not fields <= set(names):
             raise MixpeekConfigError(
                 f"the metadata {name!r} is no template of {', '.join(names)}: {template!r}",

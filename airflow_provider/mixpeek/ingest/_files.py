@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import BinaryIO, NamedTuple, Protocol
 
+from airflow_provider.mixpeek.client._file_names import without_query
 from airflow_provider.mixpeek.ingest._compression import MAGIC, decompressed
 from airflow_provider.mixpeek.ingest._errors import SourceError
-from airflow_provider.mixpeek.ingest._locations import Location, without_query
+from airflow_provider.mixpeek.ingest._locations import Location
 from airflow_provider.mixpeek.ingest._sources import Block
 
 _FORMATS = {

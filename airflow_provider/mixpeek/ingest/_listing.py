@@ -34,7 +34,7 @@ class Listed(NamedTuple):
     @property
     def name(self) -> str:
         """Its name alone."""
-        return self.location.path.rpartition("/")[2]
+        return self.location.file_name
 
 
 def combined(fingerprints: Sequence[tuple[str, dict[str, Any]]]) -> dict[str, Any]:

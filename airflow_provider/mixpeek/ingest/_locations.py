@@ -17,19 +17,17 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
+from airflow_provider.mixpeek.client._file_names import HTTP, name_of_url, without_query
 from airflow_provider.mixpeek.ingest._errors import SourceError
 
 T = TypeVar("T")
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*(://|::)", re.IGNORECASE)
-#: A question mark may also stand for one character of a glob; then no ``name=`` follows.
-_QUERY = re.compile(r"\?[^/?=]+=.*", re.DOTALL)
 _SAME = {"s3a": "s3", "s3n": "s3", "gcs": "gs", "abfss": "abfs"}
 #: What stands before the ``@`` names a container, not a user.
 _AZURE = frozenset({"abfs", "adl", "az", "wasb", "wasbs"})
 #: Buckets have no users: before the ``@`` stands the id of an Airflow connection.
 _BUCKETS = frozenset({"s3", "gs"})
-_HTTP = frozenset({"http", "https"})
 _LOCAL = frozenset({"", "file", "local"})
 
 #: What file systems call that which changes with a file's content, the surest first.
@@ -63,6 +61,11 @@ class Location:
     def local(self) -> bool:
         """Whether it is on this machine."""
         return self.fs is None
+
+    @property
+    def file_name(self) -> str:
+        """The name of the file alone, without what is secret in its URL."""
+        return self.path.rpartition("/")[2] if self.local else name_of_url(self.uri)
 
     def below(self, path: str, relative: str) -> Location:
         """Return a file of this folder: its path, and that part of it which comes after the folder's."""
@@ -119,12 +122,16 @@ class Location:
         :param by_ranges: Read what is asked for and no byte more, for formats that jump.
         :raises SourceError: it is not there, is a folder, or cannot be read; from the file's methods, too.
         """
-        if self.fs is None:
-            return self.guarded(lambda: Path(self.path).open("rb"))
-        more = {"cache_type": "none"} if by_ranges else {}
-        file = self.guarded(lambda: self.fs.open(self.path, "rb", **more))
+        more = {"cache_type": "none"} if by_ranges and not self.local else {}
+        file = self.guarded(lambda: self.unguarded(**more))
+        if self.local:
+            return cast("BinaryIO", file)
         raw = GuardedFile(file, failure=self.failure)
         return cast("BinaryIO", raw if by_ranges else io.BufferedReader(raw, 1 << 16))
+
+    def unguarded(self, **more: Any) -> Any:
+        """Open the file; its errors are the file system's own, and may hold secrets."""
+        return Path(self.path).open("rb") if self.fs is None else self.fs.open(self.path, "rb", **more)
 
     def guarded(self, call: Callable[..., T], *arguments: Any) -> T:
         """
@@ -197,6 +204,11 @@ class GuardedFile(io.RawIOBase):
             raise self._failure(error) from None
 
 
+def is_url(text: str) -> bool:
+    """Whether a text is taken for a URL, and not for a path of this machine."""
+    return _URL.match(text) is not None
+
+
 def brings_file_system(path: Any) -> bool:
     """Whether a path is one of Airflow's or of universal_pathlib; some releases are ``os.PathLike`` too."""
     # Asked of the type: a frame has an attribute for each of its columns, however they are called.
@@ -250,18 +262,12 @@ def _local_or_url(rows: Any) -> Location | str:
     path = os.fsdecode(os.fspath(rows))
     if not path.strip():
         raise SourceError("the path is empty")
-    if not isinstance(rows, str) or not _URL.match(path):
+    if not isinstance(rows, str) or not is_url(path):
         return _local(path)
     scheme, separator, _rest = path.partition("://")
     if separator and scheme.lower() in _LOCAL:
         return _local(_path_of_file_url(path))
     return path
-
-
-def without_query(path: str) -> str:
-    """Return a path or URL without its query."""
-    scheme = path.partition("://")[0].lower()
-    return path.partition("?")[0] if scheme in _HTTP else _QUERY.sub("", path)
 
 
 def _local(path: str) -> Location:
@@ -309,7 +315,11 @@ def _remote(
             f"{uri}: {scheme}:// needs a package that is not installed", hint=f"{error}."
         ) from None
     except Exception as error:  # noqa: BLE001 - file systems raise what they like
-        raise SourceError(f"{uri} cannot be reached: {_without(secrets, str(error))}") from None
+        raise SourceError(
+            f"{uri} cannot be reached: {_without(secrets, str(error))}",
+            # A ValueError says that there is no such protocol, or that the URL is none.
+            retryable=not isinstance(error, ValueError),
+        ) from None
     text = None if secrets or options else url
     return Location(fs, path, uri, uri, text, secrets)
 
@@ -324,7 +334,7 @@ def _normal(link: str) -> str:
         return link
     scheme = _SAME.get(scheme.lower(), scheme.lower())
     host, slash, path = without_query(link).partition("://")[2].partition("/")
-    if scheme in _HTTP:
+    if scheme in HTTP:
         path = path.partition("#")[0]
     user, _, host = host.rpartition("@")
     if scheme in _AZURE and user:
@@ -339,7 +349,7 @@ def _credentials(link: str) -> list[str]:
     user, _, password = rest.partition("/")[0].rpartition("@")[0].partition(":")
     query = link[len(bare) :].removeprefix("?")
     # A user alone is a name, or a connection's; with HTTP often a token.
-    who = user if password or scheme.lower() in _HTTP else ""
+    who = user if password or scheme.lower() in HTTP else ""
     return [word for word in (who, password, query, *(value for _, value in parse_qsl(query))) if word]
 
 

@@ -7,9 +7,9 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import IO, Any, cast
+from typing import Any
 
-from airflow_provider.mixpeek.client import MixpeekConfigError, MixpeekError, MixpeekStatusError
+from airflow_provider.mixpeek.client import MixpeekError, MixpeekFileError, MixpeekReadError
 from airflow_provider.mixpeek.client._flow import Flow, Session
 from airflow_provider.mixpeek.client._upload_flows import upload_file
 from airflow_provider.mixpeek.client._upload_source import FileSource
@@ -17,7 +17,8 @@ from airflow_provider.mixpeek.ingest import _blame as blame
 from airflow_provider.mixpeek.ingest._chunks import Row
 from airflow_provider.mixpeek.ingest._errors import SourceError
 from airflow_provider.mixpeek.ingest._json_text import dumps
-from airflow_provider.mixpeek.ingest._locations import Location, locate
+from airflow_provider.mixpeek.ingest._locations import Location, is_url, locate
+from airflow_provider.mixpeek.ingest._openable import OpenableFile
 from airflow_provider.mixpeek.ingest._report import RejectedRow
 from airflow_provider.mixpeek.ingest._values import NoFormError, PlainColumn, convert
 
@@ -77,7 +78,7 @@ class RowFiles:
             name = blob["property"]
             try:
                 blob["upload_id"] = yield from self._upload_id(name, blob["upload_id"], session)
-            except (MixpeekConfigError, MixpeekStatusError) as error:
+            except MixpeekError as error:
                 if not blame.is_about_a_file(error):
                     raise
                 return RejectedRow(
@@ -107,7 +108,7 @@ class RowFiles:
             blob_property=name,
         )
         if uploaded.upload_id is None:
-            raise MixpeekConfigError(
+            raise MixpeekFileError(
                 f"the server took {file.name} for an object that it has, and made no upload of it",
                 hint="Such a bucket takes files with MixpeekUploadFilesOperator or uploads.upload_file().",
             )
@@ -120,23 +121,22 @@ class RowFiles:
     def _located(self, name: str, cell: str) -> Location:
         folder = self._folders[name]
         if folder is None:
-            return locate(cell)
+            return _reached(cell)
         if _LEADS_AWAY.search(cell):
-            raise SourceError(f"{cell!r} is no path below the folder of the files")
-        below = locate(folder)
+            # It may be a URL with a password or a signature, so it is not repeated.
+            raise SourceError("the cell is a URL, or leads out of the folder of the files")
+        below = _reached(folder)
         return below.below(f"{below.path.rstrip('/')}/{cell}", cell)
 
 
-class OpenableFile:
-    """A located file as the client takes files."""
-
-    def __init__(self, location: Location) -> None:
-        self.name = location.path.rpartition("/")[2]
-        self._location = location
-
-    def open(self, _mode: str) -> IO[bytes]:
-        """Open it for reading."""
-        return cast("IO[bytes]", self._location.open())
+def _reached(text: str) -> Location:
+    try:
+        return locate(text)
+    except SourceError as error:
+        if not error.retryable:
+            raise
+        failure = MixpeekReadError(error.message, hint="Try again later.", retryable=True)
+    raise failure
 
 
 def path_column(values: Sequence[Any]) -> PlainColumn:
@@ -149,6 +149,17 @@ def path_column(values: Sequence[Any]) -> PlainColumn:
 
 
 def _path(value: Any) -> str | None:
-    if value is None or (isinstance(value, str) and value.strip()):
-        return value
-    raise NoFormError(f"a {type(value).__name__} is no path of a file" if value != "" else "an empty path")
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise NoFormError(f"a {type(value).__name__} is no path of a file")
+    if not value.strip():
+        raise NoFormError("an empty path")
+    if "\0" in value:
+        raise NoFormError("no path has a NUL character")
+    # What is no URL is taken for a path, and paths are told whole.
+    if "://" in value and value != value.strip():
+        raise NoFormError("the URL has a blank at an end")
+    if "://" in value and not is_url(value):
+        raise NoFormError("the cell has a URL, with something before it")
+    return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from airflow_provider.mixpeek.client import MixpeekError
 from airflow_provider.mixpeek.ingest._design import Design
@@ -26,17 +27,33 @@ def tell_report(report: Report) -> None:
             "Rows that change belong in a bucket with a unique key, under policy='upsert'.",
             f"{report.stale:,}",
         )
-    for row in report.rejected_rows[:_NAMED_IN_LOG]:
-        log.warning("Rejected %s", row)
-    more = report.rejected - min(len(report.rejected_rows), _NAMED_IN_LOG)
+    all_there = len(report.rejected_rows) == report.rejected
+    tell_rejected(
+        report.rejected_rows,
+        "rows",
+        count=report.rejected,
+        where=f"see {report.rejected_uri}"
+        if report.rejected_uri
+        else "all of them are in the report"
+        if all_there
+        else "with rejected_to= all of them are in files",
+    )
+
+
+def tell_rejected(rejected: Sequence[object], what: str, *, count: int, where: str) -> None:
+    """
+    Log the first of what was rejected one by one, and how many more there are.
+
+    :param rejected: Those that are known, each a text with its reason.
+    :param what: What they are: ``rows``.
+    :param count: All of them.
+    :param where: Where all of them are to be found.
+    """
+    for each in rejected[:_NAMED_IN_LOG]:
+        log.warning("Rejected %s", each)
+    more = count - min(len(rejected), _NAMED_IN_LOG)
     if more > 0:
-        all_there = len(report.rejected_rows) == report.rejected
-        where = "all of them are in the report" if all_there else "with rejected_to= all of them are in files"
-        log.warning(
-            "... and %d more rejected rows; %s",
-            more,
-            f"see {report.rejected_uri}" if report.rejected_uri else where,
-        )
+        log.warning("... and %d more rejected %s; %s", more, what, where)
 
 
 def tell_interruption(interruption: BaseException, report: Report, *, again: str) -> None:

@@ -138,43 +138,70 @@ def _read(run: Run, blocks: Iterator[Prepared]) -> None:
         run.read(block)
 
 
-def gather(calls: Sequence[Callable[[], T]], *, at_once: int, stop: threading.Event) -> list[T]:
+def gather(
+    calls: Sequence[Callable[[], T]],
+    *,
+    at_once: int,
+    stop: threading.Event,
+    results: dict[int, T] | None = None,
+    grace: float = 0.0,
+    clock: Callable[[], float] = time.monotonic,
+) -> list[T]:
     """
     Make calls, several at once, and wait for all of them.
 
-    :param stop: Set when one fails or this thread is interrupted, so that waits between tries end.
+    When one fails, or this thread is interrupted, none is begun any more.
+
+    :param stop: Set then, so that waits between tries end.
+    :param results: Takes what each has returned, by its number, however this ends.
+    :param grace: Seconds that calls under way get then.
+    :param clock: Monotonic seconds.
     :return: What each returned, in their order.
     """
+    results = {} if results is None else results
+    failed: dict[int, BaseException] = {}
     todo: queue.SimpleQueue[int | None] = queue.SimpleQueue()
     done: queue.SimpleQueue[tuple[int, T | None, BaseException | None]] = queue.SimpleQueue()
 
     def work() -> None:
         while (number := todo.get()) is not None:
             try:
+                if stop.is_set():
+                    raise MixpeekStoppedError("stopped before it was begun")  # noqa: TRY301 - told as any other
                 done.put((number, calls[number](), None))
             except BaseException as error:  # noqa: BLE001 - it is raised in the caller's thread
                 done.put((number, None, error))
+                # Behind it: what the others end with for that is not what is raised.
+                stop.set()
+
+    def hear(timeout: float) -> None:
+        try:
+            number, result, error = done.get(timeout=timeout)
+        except queue.Empty:
+            return
+        if error is not None:
+            failed[number] = error
+        else:
+            results[number] = result  # type: ignore[assignment]  # without an error there is one
 
     threads = [
-        threading.Thread(target=work, name=f"mixpeek-look-{number}", daemon=True)
+        threading.Thread(target=work, name=f"mixpeek-call-{number}", daemon=True)
         for number in range(min(at_once, len(calls)))
     ]
     for number in (*range(len(calls)), *(None for _ in threads)):
         todo.put(number)
-    results: dict[int, T] = {}
     try:
         for thread in threads:
             thread.start()
         while len(results) < len(calls):
-            try:
-                number, result, error = done.get(timeout=LOOK_UP)
-            except queue.Empty:
-                continue
-            if error is not None:
+            hear(LOOK_UP)
+            for error in failed.values():
                 raise error  # noqa: TRY301 - as an interruption of this thread would
-            results[number] = result  # type: ignore[assignment]  # without an error there is one
     except BaseException:
         stop.set()
+        until = clock() + grace
+        while len(results) + len(failed) < len(calls) and (left := until - clock()) > 0:
+            hear(min(left, LOOK_UP))
         raise
     return [results[number] for number in range(len(calls))]
 

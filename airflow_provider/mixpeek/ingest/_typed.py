@@ -16,6 +16,7 @@ from decimal import Decimal
 from types import NoneType
 from typing import Any, Final
 
+from airflow_provider.mixpeek.client._file_names import without_secrets
 from airflow_provider.mixpeek.client._schema import BlobForms, is_blob_type
 from airflow_provider.mixpeek.ingest._json_text import loads
 from airflow_provider.mixpeek.ingest._values import NoFormError, PlainColumn, convert, plain_column
@@ -103,7 +104,7 @@ def _name(value: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    text = repr(without_secrets(value) if isinstance(value, str) and "://" in value else value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
@@ -244,6 +245,10 @@ def _file(value: Any) -> Any:
     if isinstance(value, str):
         if _URL.fullmatch(value):
             return value
+        if _URL.fullmatch(value.strip()):
+            raise NoFormError(f"the URL has a blank at an end: {_shown(value)}")
+        # One that lacks its scheme has a signature all the same.
+        value = without_secrets(value)
         if _LOCAL.match(value):
             raise NoFormError(
                 f"{_shown(value)} is a path of this machine, which the server cannot read: "

@@ -55,11 +55,12 @@ class MixpeekUploadFilesOperator(SaysLineage, BaseOperator):
     :param table_key: The table's column that says which file a row is about, by its path below the folder or
         by its name; with ``group_by``, which object (templated).
     :param at_once: Objects whose files are on their way at once.
-    :param max_rejected: Files that may be rejected without failing the task: unreadable, empty, too large,
-        refused by the server, outside of ``group_by``, or without a row in the table.
+    :param max_rejected: Files that may be rejected without failing the task: missing, empty, too large,
+        refused by the server or the storage, not confirmed, outside of ``group_by``, or without a row in the
+        table.
     :param rejected_to: A directory, of this machine or any URL of fsspec, where rejected files are written
         down with the reason (templated): all of them, in place of what an earlier call for the same files
-        and bucket has written.
+        and bucket has written. The log names the first twenty.
     :param receipt_to: A directory where it is written down what became of each file (templated).
     :param emit_asset: Tell Airflow, once the task has succeeded, that the asset
         ``mixpeek://{namespace}/{bucket}`` has changed, as the connection and ``bucket`` name the two.
@@ -131,7 +132,8 @@ class MixpeekUploadFilesOperator(SaysLineage, BaseOperator):
 
         :raises MixpeekConfigError: an argument is wrong, or there is no such file; nothing was sent.
         :raises FilesRejectedError: more files were rejected than may be; the others are stored.
-        :raises MixpeekError: the server or the key failed; a retry goes on.
+        :raises MixpeekError: the server, the key, or the place that files are read from failed; a retry goes
+            on.
         """
         from airflow_provider.mixpeek.ingest import FilesRejectedError, upload_files
 
