@@ -11,6 +11,7 @@ from airflow_provider.mixpeek.ingest import (
     FileCheckpoint,
     IngestError,
     RowsRejectedError,
+    SourceError,
     ingest,
     split_source,
 )
@@ -80,12 +81,13 @@ def test_one_file_needs_no_name(load, folder):
         load(folder / "b.csv", on_error="fail")
 
 
-def test_no_credentials_are_told(load, folder, caplog):
-    report = load(folder, source_name="https://user:pass@host/films?sig=abc")
-    assert places(report) == [(2, "films", 0)]
-    assert "https://host/films, row 0)" in caplog.text
-    assert "user:pass" not in caplog.text
-    assert "sig=abc" not in caplog.text
+@pytest.mark.parametrize("name", ["https://user:pass@host/films", "s3://shop/films?sig=pass"])
+def test_a_name_with_credentials_is_refused(load, folder, caplog, name):
+    for refused in (load, split_source):
+        with pytest.raises(SourceError, match="the source_name is a URL with a user and password") as raised:
+            refused(folder, source_name=name)
+        assert "pass@" not in str(raised.value) + caplog.text
+        assert "sig=" not in str(raised.value) + caplog.text
 
 
 @pytest.mark.parametrize("keyed", [{}, {"idempotency_key": ["sku"]}], ids=["position", "columns"])

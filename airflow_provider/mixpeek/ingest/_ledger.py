@@ -15,7 +15,6 @@ from hashlib import blake2b
 from types import MappingProxyType
 from typing import NamedTuple
 
-from airflow_provider.mixpeek.ingest._part_files import without_credentials
 from airflow_provider.mixpeek.ingest._report import RejectedRow
 from airflow_provider.mixpeek.ingest._results import Stored
 from airflow_provider.mixpeek.ingest._sources import Place
@@ -132,7 +131,7 @@ class Ledger:
         if lines is None or lines.uri is None or lines.uri == self._source_uri:
             return row
         file_row = None if lines.file_start is None else row.row - lines.file_start
-        return replace(row, file=without_credentials(lines.uri), file_row=file_row)
+        return replace(row, file=lines.uri, file_row=file_row)
 
     def settle(self, row: int, result: Stored | RejectedRow) -> None:
         """It is known what became of a row."""

@@ -19,7 +19,7 @@ from airflow_provider.mixpeek.ingest._file_source import FilesSource, open_path,
 from airflow_provider.mixpeek.ingest._files import Cuts, Span, file_at
 from airflow_provider.mixpeek.ingest._listing import combined
 from airflow_provider.mixpeek.ingest._locations import locate
-from airflow_provider.mixpeek.ingest._sources import BLOCK_ROWS, is_path
+from airflow_provider.mixpeek.ingest._sources import BLOCK_ROWS, check_source_name, is_path
 
 #: The key that tells a part from other dicts; its value is the form's version.
 PART = "mixpeek_part"
@@ -202,6 +202,7 @@ def split_source(
         carry along; there would be more than 1,000 parts.
     """
     _check_wish(parts, rows_per_part)
+    check_source_name(source_name)
     if not is_path(rows):
         raise SourceError(
             f"a {type(rows).__name__} cannot be split, only files can",

@@ -155,6 +155,21 @@ def refuse_place(after: Place | None) -> None:
         raise ValueError("only files can be read from a row on")
 
 
+def check_source_name(name: str | None) -> None:
+    """
+    See that a name can be told and written down.
+
+    :raises SourceError: it is a URL with a user and password, or with a query.
+    """
+    from airflow_provider.mixpeek.ingest._part_files import without_credentials
+
+    if name is not None and without_credentials(name) != name:
+        raise SourceError(
+            "the source_name is a URL with a user and password, or with a query, and would be written down",
+            hint="Give a name without them.",
+        )
+
+
 def open_source(rows: Any, *, source_name: str | None = None) -> Source:
     """
     Find out what kind of rows these are.
@@ -170,6 +185,7 @@ def open_source(rows: Any, *, source_name: str | None = None) -> Source:
     """
     from airflow_provider.mixpeek.ingest._parts import PART, SourcePart, open_part
 
+    check_source_name(source_name)
     if isinstance(rows, SourcePart) or (isinstance(rows, Mapping) and PART in rows):
         return open_part(SourcePart.of(rows), source_name=source_name)
     if is_path(rows):
