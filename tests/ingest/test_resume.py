@@ -2,70 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from airflow_provider.mixpeek.emulator import Emulator
-from airflow_provider.mixpeek.ingest import FileCheckpoint, IngestError, Report, SourceChangedError, ingest
+from airflow_provider.mixpeek.ingest import IngestError, ingest
 from airflow_provider.mixpeek.ingest import _keeper as keeping
-from airflow_provider.mixpeek.ingest._world import World
 
 from .counted import Counted
+from .resumed import checkpoint, load, once, sent, stopped, written_at_once
 from .shop import BATCH, BATCHES, MAPPING, SCHEMA, SUBMIT, calls, rows
 
-
-@pytest.fixture
-def checkpoint(tmp_path) -> FileCheckpoint:
-    return FileCheckpoint(tmp_path / "checkpoint")
-
-
-@pytest.fixture(autouse=True)
-def written_at_once(monkeypatch):
-    """The watermark is written whenever it moves, and not once a second."""
-    monkeypatch.setattr(keeping, "EVERY", 0.0)
-
-
-@pytest.fixture
-def load(mixpeek, bucket, checkpoint) -> Callable[..., Report]:
-    def load(many: Any, **settings: Any) -> Report:
-        given = {
-            "mapping": MAPPING,
-            "scope": "load",
-            "checkpoint": checkpoint,
-            "in_flight": 1,
-            "batch_size": 100,
-        }
-        return ingest(mixpeek, "products", many, **(given | settings))
-
-    return load
-
-
-@pytest.fixture
-def stopped(emulator, load) -> Callable[..., Report]:
-    """A load that the server stops after so many requests for objects, and then lets go on."""
-
-    def stopped(many: Any, *, after: int, path: str = BATCH, **settings: Any) -> Report:
-        emulator.fault({"fault": "status", "status": 403, "path": path, "skip": after})
-        with pytest.raises(IngestError) as raised:
-            load(many, **settings)
-        emulator.clear_faults()
-        return raised.value.report
-
-    return stopped
-
-
-def sent(emulator: Emulator) -> int:
-    return calls(emulator, BATCH, 200)
-
-
-def once(emulator: Emulator, count: int) -> None:
-    state = emulator.state()
-    assert state["objects"] == count
-    assert state["objects_processed"] == {"1": count}
-
+__all__ = ["checkpoint", "load", "stopped", "written_at_once"]
 
 # -- going on ----------------------------------------------------------------------------------------------
 
@@ -291,85 +241,6 @@ def test_a_try_that_lives_on_stops_when_another_has_begun(path, emulator, load):
         load(source(other_try()))
     assert "Nothing is to be done" in str(raised.value.__cause__)
     once(emulator, 1_000)
-
-
-# -- changes -----------------------------------------------------------------------------------------------
-
-
-def write(path, many):
-    pd.DataFrame(many).to_json(path, orient="records", lines=True)
-    return path
-
-
-def test_a_file_is_read_on_from_where_it_was(emulator, load, stopped, tmp_path):
-    path = write(tmp_path / "films.jsonl", rows(1_000))
-    stopped(path, after=6)
-    report = load(path)
-    assert (report.resumed, report.created, report.rows_read) == (600, 1_000, 1_000)
-    assert sent(emulator) == 10
-    once(emulator, 1_000)
-
-
-def test_a_changed_file_is_refused_and_nothing_is_sent(emulator, load, stopped, tmp_path):
-    path = write(tmp_path / "films.jsonl", rows(1_000))
-    stopped(path, after=6)
-    before = emulator.state()["requests"]
-    write(path, rows(1_001))
-    with pytest.raises(SourceChangedError, match=r"films\.jsonl has changed") as raised:
-        load(path)
-    assert "on_source_change" in str(raised.value)
-    assert sent(emulator) == sum(
-        each["count"] for each in before if each["path"] == BATCH and each["status"] == 200
-    )
-    report = load(path, on_source_change="accept")
-    assert (report.resumed, report.created, report.replayed) == (0, 401, 600)
-    once(emulator, 1_001)
-
-
-def test_a_changed_mapping_is_refused(emulator, load, stopped):
-    stopped(rows(1_000), after=6)
-    with pytest.raises(SourceChangedError, match="the mapping"):
-        load(rows(1_000), mapping={"blobs": {"title": "title"}, "metadata": ["sku"]})
-
-
-def test_objects_that_were_only_to_be_stored_are_not_passed_over_when_they_are_to_be_processed(
-    emulator, load, stopped
-):
-    stopped(rows(1_000), after=6, process=False)
-    with pytest.raises(SourceChangedError, match=r"process was False, is 'new'"):
-        load(rows(1_000), process="new")
-    load(rows(1_000), process="new", on_source_change="accept")
-    once(emulator, 1_000)
-
-
-def test_less_to_do_is_no_change(load, stopped):
-    stopped(rows(1_000), after=6, process="all")
-    assert load(rows(1_000), process=False).resumed == 600
-
-
-def test_a_server_that_begins_to_take_keys_is_no_longer_the_same():
-    def world(*, keyed: bool) -> World:
-        return World("bkt_1", "", None, "mapping", "keys", keyed=keyed, process="new")
-
-    assert world(keyed=True).changes(world(keyed=True).as_dict()) == []
-    for now, words in ((True, "takes idempotency keys, and took none then"), (False, "takes no")):
-        (change,) = world(keyed=now).changes(world(keyed=not now).as_dict())
-        assert words in change
-
-
-def test_a_person_who_asks_again_accepts_a_change(emulator, load, stopped):
-    stopped(rows(1_000), after=6, rerun_number=2)
-    mapping = {"blobs": {"title": "title"}, "metadata": ["sku"]}
-    with pytest.raises(SourceChangedError):
-        load(rows(1_000), mapping=mapping, rerun_number=2)
-    assert load(rows(1_000), mapping=mapping, rerun_number=3).rows_read == 1_000
-
-
-def test_another_bucket_begins_at_the_first_row(mixpeek, checkpoint, stopped):
-    stopped(rows(300), after=2)
-    mixpeek.buckets.create("others", schema=SCHEMA)
-    report = ingest(mixpeek, "others", rows(300), mapping=MAPPING, scope="load", checkpoint=checkpoint)
-    assert (report.resumed, report.created) == (0, 300)
 
 
 # -- again -------------------------------------------------------------------------------------------------
