@@ -399,6 +399,14 @@ def test_a_file_that_is_cut_otherwise_is_looked_for(emulator, mixpeek, bucket, k
     assert len(stored(mixpeek, bucket)) == 40
 
 
+def test_in_another_bucket_nothing_is_looked_for(server, emulator, mixpeek, bucket, kept, tmp_path):
+    kept(rows(3))
+    mixpeek.buckets.create("others", schema=SCHEMA)
+    given = {"mapping": MAPPING, "scope": "load", "checkpoint": FileCheckpoint(tmp_path / "checkpoint")}
+    assert ingest(mixpeek, "others", rows(3), **given).rows_read == 3
+    assert calls(emulator, server.list) == 0
+
+
 def test_a_try_that_another_has_taken_over_from_notes_nothing_any_more():
     checkpoint = MemoryCheckpoint()
     world = World("bkt_1", "", None, "mapping", "keys", keyed=False, process="")
