@@ -6,6 +6,8 @@ brings files to a real folder, or to ``s3://my_connection@bucket/folder``. Needs
 ``mixpeek_default``.
 """
 
+from datetime import timedelta
+
 from airflow.sdk import DAG, task
 
 from airflow_provider.mixpeek.operators.batches import MixpeekProcessObjectsOperator
@@ -61,7 +63,8 @@ with DAG("mixpeek_picture_folder", schedule=None, catchup=False, tags=["mixpeek"
     [folder, bucket] >> uploaded
     MixpeekProcessObjectsOperator(
         task_id="process",
-        bucket="pictures",
-        objects=uploaded.output["object_ids"],
+        objects=uploaded.output,
         deferrable=True,
+        retries=2,
+        retry_delay=timedelta(minutes=1),
     )
