@@ -11,7 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from airflow_provider.mixpeek.ingest import _csv_file
 from airflow_provider.mixpeek.ingest._errors import SourceError
+from airflow_provider.mixpeek.ingest._files import file_at
+from airflow_provider.mixpeek.ingest._locations import locate
 from airflow_provider.mixpeek.ingest._sources import open_source
 
 
@@ -96,6 +99,19 @@ def test_csv_records_with_missing_or_extra_cells_are_problems_of_their_own(writt
 def test_csv_takes_texts_longer_than_the_standard_readers_limit(written):
     rows, _, _ = read(written("a.csv", f"a\n{'x' * 1_000_000}\n"))
     assert len(rows[0]["a"]) == 1_000_000
+
+
+@pytest.mark.parametrize("before", ["header", "row"])
+def test_csv_does_not_end_with_more_blank_lines_than_a_block_has_bytes(written, before, monkeypatch):
+    monkeypatch.setattr(_csv_file, "BLOCK_BYTES", 1_000)
+    blank = "\n" * 3_000
+    content = f"{blank}a\n1\n2\n" if before == "header" else f"a\n1\n{blank}2\n"
+    path = written("a.csv", content)
+    rows, positions, _ = read(path)
+    assert rows == [{"a": "1"}, {"a": "2"}]
+    assert [content[int(position)] for position in positions] == ["1", "2"]
+    cuts = _csv_file.CsvReader(file_at(locate(path), uri="a")).cuts(step=1, most=9)
+    assert (cuts.count, cuts.starts) == (2, [int(positions[1])])
 
 
 def test_csv_with_a_header_alone_has_no_rows(written):
