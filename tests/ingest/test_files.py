@@ -161,6 +161,15 @@ def test_a_line_that_is_no_object_is_a_problem_of_its_own(written):
     assert problems[2].startswith("the line is not JSON (line 3, byte 13): ")
 
 
+@pytest.mark.parametrize(("number", "depth"), [(1, 100_000), (1234567890123456789012, 1_000)])
+def test_a_line_that_is_nested_too_deeply_is_a_problem_of_its_own(written, number, depth):
+    line = f'{{"n": {number}, "deep": {"[" * depth}{"]" * depth}}}'
+    rows, _, problems = read(written("a.jsonl", f'{{"n": 1}}\n{line}\n{{"n": 3}}\n'))
+    assert (rows[0], rows[2]) == ({"n": 1}, {"n": 3})
+    assert list(problems) == [1]
+    assert problems[1].startswith("the line is not JSON (line 2, byte 9): ")
+
+
 @pytest.mark.parametrize("before", [0, 3, 20_000])
 def test_a_json_lines_file_that_is_cut_off_is_refused_before_it_is_read(written, before):
     whole = b'{"a": "\xc3\xa9"}\n' * before
