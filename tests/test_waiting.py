@@ -66,6 +66,17 @@ def test_lag_at_the_start_is_given_up_at_an_early_deadline_too(look):
     assert verdict.end is End.GAVE_UP
 
 
+@pytest.mark.parametrize(
+    ("look", "end"), [(seen(Outcome.WAITS_FOR_CALLER), End.NOT_SUBMITTED), (Gone(), End.LOST)]
+)
+def test_lag_is_believed_for_its_time_and_no_longer_by_a_clock_that_was_set_back(look, end):
+    now = START - 7_200
+    progress, verdict = judge(look, Progress(since=START), now=now, rules=RULES)
+    assert isinstance(verdict, KeepWaiting)
+    assert isinstance(at(now + 59, look, progress), KeepWaiting)
+    assert at(now + 60, look, progress).end is end
+
+
 def test_all_outcomes_are_in_the_table():
     assert len(Outcome) == 6
 

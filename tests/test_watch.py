@@ -94,6 +94,23 @@ def test_chance_does_not_shorten_what_the_server_asks_for():
     assert one.next_look() == START + 90
 
 
+@pytest.mark.parametrize("back", [0.5, 3.0, 7_200.0])
+def test_a_clock_that_is_set_back_delays_no_look(back):
+    two = watch("a", "b")
+    two.saw("a", RUNNING, now=START)
+    two.saw("b", FailedLook("busy", 90.0), now=START)
+    assert two.due(START - back) == ["a", "b"]
+    two.saw("a", RUNNING, now=START - back)
+    assert (two.due(START - back), two.next_look()) == (["b"], START - back + 1.5)
+
+
+def test_a_clock_that_is_set_back_makes_no_look_of_what_is_done():
+    two = watch("a", "b")
+    for wait, seen in (("a", DONE), ("b", RUNNING)):
+        two.saw(wait, seen, now=START)
+    assert two.due(START - 7_200) == ["b"]
+
+
 # -- what is taken, what not --
 
 

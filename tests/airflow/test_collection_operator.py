@@ -143,6 +143,16 @@ def test_a_retry_triggers_where_the_request_never_arrived(world: World) -> None:
     assert 60 <= world.clock.now - failed_at < 70, "a run may take a minute to show"
 
 
+def test_a_clock_that_is_behind_that_of_the_earlier_try_makes_the_wait_no_longer(world: World) -> None:
+    world.server.fault({"fault": "reset_before", "path": "/v1/collections/*/trigger", "times": 1})
+    with pytest.raises(MixpeekConnectionError):
+        run(world)
+    world.clock.now -= 3_600
+    began = world.clock.now
+    run(world, wait_for_completion=False)
+    assert 60 <= world.clock.now - began < 70
+
+
 def somebody_else(world: World) -> str:
     """Another DAG triggers the collection for its second bucket; returns the batch, which runs for long."""
     world.server.fault({"fault": "task_outcome", "status": "COMPLETED", "seconds": 900, "times": 1})

@@ -236,6 +236,10 @@ def test_a_very_large_refusal_is_not_read():
         ({"retry-after": "Fri, 15 Jan 2027 08:00:30 GMT"}, {}, 30),
         ({"retry-after": "Fri, 15 Jan 2027 08:00:30 -0000"}, {}, 30),
         ({"retry-after": "Thu, 14 Jan 2027 08:00:00 GMT"}, {}, 0),
+        # By the server's own clock, where it tells what time it is.
+        ({"retry-after": "Fri, 15 Jan 2027 10:00:30 GMT", "date": "Fri, 15 Jan 2027 10:00:00 GMT"}, {}, 30),
+        ({"retry-after": "Fri, 15 Jan 2027 06:00:30 GMT", "date": "Fri, 15 Jan 2027 06:00:00 GMT"}, {}, 30),
+        ({"retry-after": "Fri, 15 Jan 2027 08:00:30 GMT", "date": "today"}, {}, 30),
         ({"retry-after": "soon"}, envelope(429, retry_after="4"), 4),
         ({"retry-after": "-1"}, envelope(429, retry_after=4), 4),
         ({"retry-after": "nan"}, {}, None),

@@ -144,6 +144,19 @@ def test_deadline_is_a_timeout_that_says_it_is_no_failure(mixpeek, server, submi
     assert 100 <= clock.now - began < 101
 
 
+def test_wall_clock_that_is_set_back_delays_no_look(mixpeek, submitted, clock):
+    behind = [0.0]
+    wall = replace(mixpeek.session, wall=lambda: clock.now - behind[0])
+    mixpeek._face(wall, mixpeek._transport, mixpeek._sleep)
+    task, began = submitted(), clock.now
+
+    def set_back(*_):
+        behind[0] = 7_200.0
+
+    mixpeek.tasks.wait(task, progress=set_back)
+    assert clock.now - began < 30
+
+
 def test_wrong_key_is_not_waited_on(mixpeek, server, submitted):
     tasks = [submitted() for _ in range(3)]
     server.fault({"path": BATCH, "fault": "status", "status": 401})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -250,6 +250,45 @@ def test_an_iterator_that_raises_at_once(mixpeek, bucket, nothing_sent):
     with pytest.raises(SourceError, match="the rows broke off, after 0 of them: ZeroDivisionError"):
         ingest(mixpeek, "products", (1 / 0 for _ in range(3)), mapping=MAPPING, scope="load")
     assert nothing_sent()
+
+
+class Lazy(Mapping[str, Any]):
+    """A row whose cells are fetched when they are asked for, which may fail."""
+
+    def __init__(self, row: dict[str, Any], *, fails_at: str = "") -> None:
+        self._row = row
+        self._fails_at = fails_at
+
+    def __getitem__(self, name: str) -> Any:
+        if name == self._fails_at:
+            raise RuntimeError("cannot be decoded")
+        return self._row[name]
+
+    def __iter__(self) -> Iterator[str]:
+        if self._fails_at == "keys":
+            raise RuntimeError("there is no cursor")
+        return iter(self._row)
+
+    def __len__(self) -> int:
+        return len(self._row)
+
+
+@pytest.mark.parametrize("kind", [list, iter])
+def test_a_row_whose_cells_raise_is_rejected_and_the_others_are_sent(kind, emulator, mixpeek, bucket):
+    many = [Lazy(row, fails_at="sku" if number == 3 else "") for number, row in enumerate(rows(6))]
+    report = ingest(mixpeek, "products", kind(many), mapping=MAPPING, scope="load", on_error="collect")
+    (rejected,) = report.rejected_rows
+    assert (rejected.row, rejected.column) == (3, "sku")
+    assert rejected.reason == "it cannot be read: RuntimeError: cannot be decoded"
+    assert rejected.values["title"] == "Film 3"
+    assert (report.created, emulator.state()["objects"]) == (5, 5)
+
+
+@pytest.mark.parametrize("kind", [list, iter])
+def test_a_row_whose_keys_raise_is_read_by_those_of_the_others(kind, emulator, mixpeek, bucket):
+    many = [Lazy(row, fails_at="keys" if number == 3 else "") for number, row in enumerate(rows(6))]
+    report = ingest(mixpeek, "products", kind(many), mapping=MAPPING, scope="load", on_error="collect")
+    assert (report.created, emulator.state()["objects"]) == (6, 6)
 
 
 # -- rows ---------------------------------------------------------------------------------------------------

@@ -11,7 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from airflow_provider.mixpeek.ingest import _csv_file
 from airflow_provider.mixpeek.ingest._errors import SourceError
+from airflow_provider.mixpeek.ingest._files import file_at
+from airflow_provider.mixpeek.ingest._locations import locate
 from airflow_provider.mixpeek.ingest._sources import open_source
 
 
@@ -98,6 +101,19 @@ def test_csv_takes_texts_longer_than_the_standard_readers_limit(written):
     assert len(rows[0]["a"]) == 1_000_000
 
 
+@pytest.mark.parametrize("before", ["header", "row"])
+def test_csv_does_not_end_with_more_blank_lines_than_a_block_has_bytes(written, before, monkeypatch):
+    monkeypatch.setattr(_csv_file, "BLOCK_BYTES", 1_000)
+    blank = "\n" * 3_000
+    content = f"{blank}a\n1\n2\n" if before == "header" else f"a\n1\n{blank}2\n"
+    path = written("a.csv", content)
+    rows, positions, _ = read(path)
+    assert rows == [{"a": "1"}, {"a": "2"}]
+    assert [content[int(position)] for position in positions] == ["1", "2"]
+    cuts = _csv_file.CsvReader(file_at(locate(path), uri="a")).cuts(step=1, most=9)
+    assert (cuts.count, cuts.starts) == (2, [int(positions[1])])
+
+
 def test_csv_with_a_header_alone_has_no_rows(written):
     source = open_source(written("a.csv", "a,b\n"))
     assert source.columns == ("a", "b")
@@ -143,6 +159,15 @@ def test_a_line_that_is_no_object_is_a_problem_of_its_own(written):
     assert rows == [{"a": 1}, {"row": [2]}, {"row": '{"a": NaN}'}, {"a": 4}]
     assert problems[1] == "the line is a list, not an object (line 2, byte 9)"
     assert problems[2].startswith("the line is not JSON (line 3, byte 13): ")
+
+
+@pytest.mark.parametrize(("number", "depth"), [(1, 100_000), (1234567890123456789012, 1_000)])
+def test_a_line_that_is_nested_too_deeply_is_a_problem_of_its_own(written, number, depth):
+    line = f'{{"n": {number}, "deep": {"[" * depth}{"]" * depth}}}'
+    rows, _, problems = read(written("a.jsonl", f'{{"n": 1}}\n{line}\n{{"n": 3}}\n'))
+    assert (rows[0], rows[2]) == ({"n": 1}, {"n": 3})
+    assert list(problems) == [1]
+    assert problems[1].startswith("the line is not JSON (line 2, byte 9): ")
 
 
 @pytest.mark.parametrize("before", [0, 3, 20_000])

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from airflow.sdk import ObjectStoragePath
-from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.implementations.memory import MemoryFile, MemoryFileSystem
 from fsspec.registry import known_implementations
 from upath import UPath
 
@@ -130,6 +130,25 @@ class Attached:
 
     def __str__(self):
         return self._url
+
+
+@pytest.mark.parametrize("rows", ["memory://twice/a", "memory://twice/a/", "memory://twice/a/**"])
+def test_files_whose_names_differ_in_slashes_alone_are_all_read(rows):
+    fs = fsspec.filesystem("memory")
+    names = {"/twice/a//x.csv": b"id,title\n1,two\n", "/twice/a/x.csv": b"id,title\n1,one\n"}
+    for name, content in names.items():
+        fs.store[name] = MemoryFile(fs, name, content)  # as an object store has it; pipe() would tidy up
+    try:
+        found = keyed(rows)
+        parts = split_source(rows, rows_per_part=1)
+        in_parts = [key for part in parts for key in keys(part)]
+    finally:
+        for name in names:
+            del fs.store[name]
+    assert [row.values["title"] for row in found] == ["two", "one"]
+    assert [row.place.uri for row in found] == ["memory://twice/a//x.csv", "memory://twice/a/x.csv"]
+    assert in_parts == [row.key for row in found]
+    assert len(set(in_parts)) == 2
 
 
 def test_a_path_that_brings_its_file_system_is_read_through_it():

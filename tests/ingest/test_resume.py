@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from airflow_provider.mixpeek.ingest import IngestError, ingest
+from airflow_provider.mixpeek.ingest import IngestError, _batch_calls, ingest
 from airflow_provider.mixpeek.ingest import _keeper as keeping
+from airflow_provider.mixpeek.ingest._inherit import NotedBatch
 
 from .counted import Counted
 from .resumed import checkpoint, load, once, sent, stopped, written_at_once
@@ -168,6 +170,21 @@ def test_a_batch_that_is_gone_makes_all_rows_come_again(emulator, mixpeek, load,
     assert "is gone" in caplog.text
     assert (report.resumed, report.replayed, report.created) == (0, first.created, 600 - first.created)
     once(emulator, 600)
+
+
+def test_a_batch_that_was_noted_by_a_clock_ahead_of_ours_is_gone_after_a_minute(mixpeek, bucket):
+    began = mixpeek.session.clock()  # the gate knows what time it is
+    now = [began]
+    session = replace(mixpeek.session, wall=lambda: 1_800_000_000.0 + now[0], clock=lambda: now[0])
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    mixpeek._face(session, mixpeek._transport, sleep)
+    noted = NotedBatch(bucket.bucket_id, "btch_unknown", 100, session.wall() + 3_600)
+    seen = mixpeek.run(_batch_calls.look(noted, session, before_row=0))
+    assert seen.outcome is None
+    assert 60 <= now[0] - began < 70
 
 
 @pytest.mark.parametrize("kept", [True, False], ids=["checkpoint", "none"])

@@ -137,7 +137,8 @@ def refusal(
     text, HTML, and nothing at all.
 
     :param stored_nothing: Whether this status of this generation promises that a write was not carried out.
-    :param wall: Unix time in seconds, against which a ``Retry-After`` date is held.
+    :param wall: Unix time in seconds, against which a ``Retry-After`` date is held where the answer has no
+        ``Date``.
     """
     status = answer.status
     common: dict[str, Any] = {
@@ -299,8 +300,10 @@ def _location(found: Any) -> tuple[str | int, ...]:
 def _retry_after(headers: Mapping[str, str], *bodies: Mapping[str, Any], wall: float) -> float | None:
     """Seconds to wait: the header, as seconds or as a date, before the body's hints."""
     header = headers.get("retry-after", "").strip()
-    date = unix_time(header)
-    hints: list[Any] = [header, None if date is None else max(0.0, date - wall)]
+    date, server_time = unix_time(header), unix_time(headers.get("date", ""))
+    # The date is one of the server's clock, so it is held against the server's own Date.
+    now = wall if server_time is None else server_time
+    hints: list[Any] = [header, None if date is None else max(0.0, date - now)]
     for body in bodies:
         hints += [body.get("retry_after_seconds"), body.get("retry_after")]
     for hint in hints:

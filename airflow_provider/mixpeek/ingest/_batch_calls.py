@@ -94,11 +94,14 @@ def look(noted: NotedBatch, session: Session, *, before_row: int) -> Flow[LiveBa
 
     :param before_row: Of a batch that ends before this row, and that went well, members are not kept.
     """
+    started = session.clock()
     while True:
         try:
             batch = yield from call(session, session.api.get_batch(noted.bucket_id, noted.batch_id))
         except MixpeekNotFoundError:
-            if session.wall() - noted.noted_at >= _batch_flows.SETTLE:
+            # It was noted before this began, whatever a clock says that was set back or is another machine's.
+            passed = max(session.wall() - noted.noted_at, session.clock() - started)
+            if passed >= _batch_flows.SETTLE:
                 return LiveBatch(noted.batch_id, None)
             yield Sleep(_batch_flows.LOOK_AGAIN)
         else:

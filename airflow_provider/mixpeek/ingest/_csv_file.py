@@ -160,9 +160,12 @@ class _Records:
         self._line = None
 
     def take(self, count: int) -> list[tuple[int, int | None, list[str]]]:
+        """Read some records; none only where no more come, however many blank lines there are."""
         records: list[tuple[int, int | None, list[str]]] = []
         begin = self.offset
-        while len(records) < count and self.offset - begin < BLOCK_BYTES and self.offset < self._end:
+        while len(records) < count and self.offset < self._end:
+            if records and self.offset - begin >= BLOCK_BYTES:
+                break
             offset = self.offset
             line = None if self._line is None else self._line + 1
             try:

@@ -44,7 +44,13 @@ class DictBlock:
 
     def row(self, index: int) -> dict[str, Any]:
         """Return one row; what is no dict stands under the key ``row``."""
-        return {"row": self.raw[index]} if index in self.raw else dict(self.rows[index])
+        if index in self.raw:
+            return {"row": self.raw[index]}
+        row = self.rows[index]
+        try:
+            return dict(row)
+        except Exception:  # noqa: BLE001 - as in column(); what can be read of it is told
+            return {name: _cell(row, name) for name in _keys(row)}
 
 
 def _cell(row: Mapping[str, Any], name: str) -> Any:
@@ -54,9 +60,19 @@ def _cell(row: Mapping[str, Any], name: str) -> Any:
         return Unreadable(f"it cannot be read: {type(error).__name__}: {error}")
 
 
-def keys_of(rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+def keys_of(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """Collect the keys of rows in the order in which they are first seen."""
-    return tuple(dict.fromkeys(chain.from_iterable(rows)))
+    try:
+        return tuple(dict.fromkeys(chain.from_iterable(rows)))
+    except Exception:  # noqa: BLE001 - as in DictBlock.column(); the others have keys all the same
+        return tuple(dict.fromkeys(chain.from_iterable(map(_keys, rows))))
+
+
+def _keys(row: Mapping[Any, Any]) -> tuple[Any, ...]:
+    try:
+        return tuple(dict.fromkeys(row))
+    except Exception:  # noqa: BLE001 - its cells may be had all the same, by the keys of other rows
+        return ()
 
 
 class ListSource:
@@ -164,7 +180,10 @@ def _weight(row: Any) -> int:
     """Bytes of what can be large in a row: files and texts."""
     if not isinstance(row, Mapping):
         return 0
-    return sum([len(cell) for cell in row.values() if type(cell) in _LARGE])
+    try:
+        return sum([len(cell) for cell in row.values() if type(cell) in _LARGE])
+    except Exception:  # noqa: BLE001 - as in DictBlock.column(), which tells it as this row's problem
+        return 0
 
 
 def _block(first_row: int, rows: Sequence[Any]) -> DictBlock:
@@ -183,13 +202,13 @@ def _checked_keys(rows: Sequence[Mapping[Any, Any]]) -> tuple[str, ...]:
     columns = keys_of(rows)
     for column in columns:
         if not isinstance(column, str):
-            number = next(number for number, row in enumerate(rows) if column in row)
+            number = next(number for number, row in enumerate(rows) if column in _keys(row))
             raise SourceError(
                 f"the row {number} has the key {column!r}, a {type(column).__name__}",
                 hint="Columns are named by texts: {str(key): value for key, value in row.items()}.",
             )
     if rows and not columns:
-        raise SourceError("the rows have no columns: every dict is empty")
+        raise SourceError("the rows have no columns: every dict is empty, or its keys cannot be read")
     return columns
 
 

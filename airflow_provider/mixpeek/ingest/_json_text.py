@@ -18,10 +18,13 @@ def loads(text: bytes) -> Any:
     orjson rounds integers beyond 64 bits to floats, so text that may hold one is read again by the slower
     standard reader, which accepts what is no JSON (NaN) and so comes second.
 
-    :raises ValueError: it is not JSON, or not UTF-8.
+    :raises ValueError: it is not JSON, not UTF-8, or nested too deeply.
     """
     value = orjson.loads(text)
-    return json.loads(text) if _LONG_NUMBER.search(text) else value
+    try:
+        return json.loads(text) if _LONG_NUMBER.search(text) else value
+    except RecursionError:
+        raise ValueError("lists and objects are nested too deeply") from None
 
 
 def dumps(value: Any) -> bytes:

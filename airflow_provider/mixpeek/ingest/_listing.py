@@ -134,7 +134,7 @@ def _leading(pattern: str) -> str:
 
 
 def _chosen(folder: Location, found: dict[str, Any], nothing: str) -> list[Listed]:
-    named = {path.removeprefix(folder.path).strip("/"): path for path in found if not path.endswith("/")}
+    named = {_below(folder.path, path): path for path in found if not path.endswith("/")}
     files = [
         Listed(file := folder.below(named[relative], relative), relative, _fingerprint(file, found[path]))
         for relative, path in sorted(named.items())
@@ -143,6 +143,12 @@ def _chosen(folder: Location, found: dict[str, Any], nothing: str) -> list[Liste
     if not files:
         raise SourceError(nothing, hint="Files and folders whose names begin with '.' or '_' are not read.")
     return files
+
+
+def _below(folder: str, path: str) -> str:
+    # One slash alone is the folder's: an object store may hold "a/x.csv" beside "a//x.csv".
+    start = f"{folder.rstrip('/')}/"
+    return path.removeprefix(start) if path.startswith(start) else path.removeprefix(folder).strip("/")
 
 
 def _fingerprint(file: Location, info: Any) -> dict[str, Any]:

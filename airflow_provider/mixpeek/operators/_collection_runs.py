@@ -131,9 +131,12 @@ class Runs:
 
     def _found(self) -> list[WaitFor]:
         """What an earlier try has triggered; a run whose answer is lost may take a while to show."""
+        session = self._mixpeek.session
+        started = session.clock()
         while True:
             waits = triggered_by(self._mixpeek, self._noted, self._objects)
-            passed = self._mixpeek.session.wall() - self._noted["at"]
+            # It was noted before this began, whatever a clock says that was set back or is another machine's.
+            passed = max(session.wall() - self._noted["at"], session.clock() - started)
             if waits or not self._noted["before"] or passed >= SETTLE:
                 return waits
             self._mixpeek.run(sleep(LOOK_AGAIN))

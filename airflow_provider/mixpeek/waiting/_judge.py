@@ -120,7 +120,7 @@ class Progress:
     """
     What a wait remembers between looks.
 
-    :param since: Time of its start, same clock as ``now``.
+    :param since: Time of its start, same clock as ``now``; of its first look, where that is earlier.
     :param looks: Looks so far.
     :param failed_looks: Failed looks in a row.
     :param word: The last status word seen.
@@ -147,7 +147,8 @@ def judge(
     :param chance: A random number from 0 to 1.
     :return: What to remember, and what to do.
     """
-    progress = replace(progress, looks=progress.looks + 1)
+    # A clock that was set back, or is another machine's, may be behind the start: lag is believed no longer.
+    progress = replace(progress, since=min(progress.since, now), looks=progress.looks + 1)
     left = math.inf if rules.deadline is None else rules.deadline - now
     wait = pause(progress.looks, rules=rules, chance=chance)
     news = ""

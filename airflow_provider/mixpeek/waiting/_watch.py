@@ -52,6 +52,7 @@ class Watch(Generic[W]):
         self._partial_ok = partial_ok
         self._waiting = {wait: Progress(since=since, failed_looks=before.get(wait, 0)) for wait in waits}
         self._due = dict.fromkeys(self._waiting, -math.inf)
+        self._looked = dict.fromkeys(self._waiting, -math.inf)
         self._bad: dict[W, Ended] = {}
         self._done: list[W] = []
         self._partial: dict[W, str] = {}
@@ -86,8 +87,8 @@ class Watch(Generic[W]):
         return bool(self._bad) or not self._waiting
 
     def due(self, now: float) -> list[W]:
-        """What is to be looked at now."""
-        return [wait for wait, at in self._due.items() if at <= now]
+        """What is to be looked at now; all that was looked at later than now, by a clock since set back."""
+        return [wait for wait, at in self._due.items() if at <= now or now < self._looked[wait]]
 
     def next_look(self) -> float:
         """Time at which something is due; never past the deadline."""
@@ -115,14 +116,14 @@ class Watch(Generic[W]):
         )
         self._waiting[wait], self._told = progress, progress.told
         if not isinstance(verdict, Ended):
-            self._due[wait] = now + verdict.seconds
+            self._due[wait], self._looked[wait] = now + verdict.seconds, now
             if isinstance(look, FailedLook):
                 self._failed.append((wait, look.reason))
             elif verdict.news:
                 self._news.append(f"{wait}: {verdict.news}")
             return None
         if verdict.end is End.DONE or (verdict.end is End.PARTIAL and self._partial_ok):
-            del self._waiting[wait], self._due[wait]
+            del self._waiting[wait], self._due[wait], self._looked[wait]
             self._done.append(wait)
             if verdict.end is End.PARTIAL:
                 self._partial[wait] = verdict.sentence
