@@ -217,7 +217,7 @@ OBJECTS = [
     row("objects.get", lambda shop: shop.object(1).blobs[0].property, "title"),
     row("objects.list", lambda shop: shop.years(), [1961, 1962, 1963]),
     row("objects.list", lambda shop: shop.years(limit=2, offset=1), [1962, 1963], "limit and offset"),
-    row("objects.list", lambda shop: shop.years(search="1962"), [1962], "search"),
+    row("objects.list", lambda shop: shop.years(search="of 1962"), [1962], "search"),
     row(
         "objects.list",
         lambda shop: shop.years(sort={"field": "metadata.year", "direction": "desc"}),

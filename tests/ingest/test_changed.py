@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from airflow_provider.mixpeek.ingest import IngestError, Report, SourceChangedError, ingest
+from airflow_provider.mixpeek.ingest import _sending as sending
 
 from .resumed import checkpoint, load, once, sent, stopped, written_at_once
 from .shop import BATCH, MAPPING, SCHEMA, rows
@@ -68,8 +69,10 @@ def test_less_to_do_is_no_change(load, stopped):
 
 @pytest.mark.parametrize("keyed", [True, False])
 def test_a_server_that_takes_keys_now_and_did_not_or_the_other_way_round_is_told(
-    emulator, connect, checkpoint, bucket, keyed
+    emulator, connect, checkpoint, bucket, monkeypatch, keyed
 ):
+    monkeypatch.setattr(sending, "LOOKS", (0.02, 0.1, 0.4))
+
     def become(*, keyed: bool) -> None:
         emulator.clear_faults()
         if not keyed:
