@@ -31,6 +31,17 @@ LOOK_AGAIN = 5.0
 _SUBMITS = 3
 
 
+def has_settled(session: Session, *, noted_at: float, started: float) -> bool:
+    """
+    Whether a batch that an earlier try has noted must show by now.
+
+    :param noted_at: Unix time, by the clock of that try.
+    :param started: When this try began to look, on the session's monotonic clock: it was noted before,
+        whatever a wall clock says that was set back or is another machine's.
+    """
+    return max(session.wall() - noted_at, session.clock() - started) >= SETTLE
+
+
 def batch_page(session: Session, bucket_id: str, status: str | None, reading: Reading) -> Flow[Page[Batch]]:
     """One page of a bucket's batches."""
     return call(

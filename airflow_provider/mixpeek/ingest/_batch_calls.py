@@ -99,9 +99,7 @@ def look(noted: NotedBatch, session: Session, *, before_row: int) -> Flow[LiveBa
         try:
             batch = yield from call(session, session.api.get_batch(noted.bucket_id, noted.batch_id))
         except MixpeekNotFoundError:
-            # It was noted before this began, whatever a clock says that was set back or is another machine's.
-            passed = max(session.wall() - noted.noted_at, session.clock() - started)
-            if passed >= _batch_flows.SETTLE:
+            if _batch_flows.has_settled(session, noted_at=noted.noted_at, started=started):
                 return LiveBatch(noted.batch_id, None)
             yield Sleep(_batch_flows.LOOK_AGAIN)
         else:

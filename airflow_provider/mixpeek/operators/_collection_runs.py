@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider.mixpeek.client import WaitFor
-from airflow_provider.mixpeek.client._batch_flows import LOOK_AGAIN, SETTLE
+from airflow_provider.mixpeek.client._batch_flows import LOOK_AGAIN, SETTLE, has_settled
 from airflow_provider.mixpeek.client._cancelling import cancel_all
 from airflow_provider.mixpeek.client._flow import sleep
 from airflow_provider.mixpeek.client._waits import look_at
 from airflow_provider.mixpeek.triggers._packing import packed, unpacked
-from airflow_provider.mixpeek.waiting import End, Ended, KeepWaiting, Progress, Rules, judge, shortened
+from airflow_provider.mixpeek.waiting import End, Ended, KeepWaiting, Progress, Report, Rules, judge
 
 if TYPE_CHECKING:
     from airflow_provider.mixpeek.client import Batch, Collection, MixpeekClient
@@ -26,9 +26,6 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 #: A trigger may be tried for three minutes, be answered in one, and clocks differ: its batches begin by then.
 _BEGINS_WITHIN = timedelta(minutes=10)
-
-#: Batches that a sentence of the log names.
-_NAMED = 10
 
 log = logging.getLogger("airflow_provider.mixpeek.operators")
 
@@ -94,16 +91,14 @@ class Runs:
             return None
         looks = self._mixpeek.run(look_at(self._mixpeek.session, waits))
         so_far, rules = Progress(since=self._noted["at"]), Rules(max_failed_looks=None)
-        steps = [judge(look, so_far, now=at, rules=rules)[1] for at, look in looks]
+        judged = [judge(look, so_far, now=at, rules=rules) for at, look in looks]
         bad = [
-            f"{wait} {step.sentence}"
-            for wait, step in zip(waits, steps, strict=True)
+            (wait, step, seen)
+            for wait, (seen, step) in zip(waits, judged, strict=True)
             if isinstance(step, Ended) and step.end in self._given_up
         ]
-        if bad and not any(isinstance(step, KeepWaiting) for step in steps):
-            more = f"; and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
-            named = "; ".join(map(shortened, bad[:_NAMED]))
-            log.warning("Of an earlier try: %s%s. Triggering %s again.", named, more, self._name)
+        if bad and not any(isinstance(step, KeepWaiting) for _, step in judged):
+            log.warning("Of an earlier try: %s Triggering %s again.", Report.of(bad, running=0), self._name)
             return None
         self.began(waits)
         return waits
@@ -135,9 +130,9 @@ class Runs:
         started = session.clock()
         while True:
             waits = triggered_by(self._mixpeek, self._noted, self._objects)
-            # It was noted before this began, whatever a clock says that was set back or is another machine's.
-            passed = max(session.wall() - self._noted["at"], session.clock() - started)
-            if waits or not self._noted["before"] or passed >= SETTLE:
+            if waits or not self._noted["before"]:
+                return waits
+            if has_settled(session, noted_at=self._noted["at"], started=started):
                 return waits
             self._mixpeek.run(sleep(LOOK_AGAIN))
 
